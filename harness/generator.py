@@ -1,0 +1,193 @@
+"""The seam between the harness and everything that makes videos.
+
+A generator is loaded once (:meth:`Generator.load`) and then answers requests (:meth:`Generator.generate`).
+One that can be trained here adds :meth:`Trainable.training_step`; the harness owns optimiser, data order,
+averaging of weights and checkpoints, so that two generators differ in nothing but their method.
+
+Generators own no clocks and count no FLOPs: they open spans on the probe they are handed, and the harness
+decides what to observe there::
+
+    with probe.span("denoise", stage=j):
+        for i, sigma in enumerate(grid):
+            with probe.step(i, stage=j, frames=x.shape[2], nfe=1):
+                ...
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+
+from harness.seeds import derive_seed
+
+if TYPE_CHECKING:
+    import numpy as np
+    import torch
+
+    from harness.denoiser import Denoiser
+
+
+class Probe(Protocol):
+    """What a generator tells the harness while it works."""
+
+    def span(self, name: str, **attributes: int | float | str) -> AbstractContextManager[None]:
+        """A named stretch of work: ``text``, ``denoise``, ``transition``, ``decode``, ``forward``, ``alignment`` ..."""
+        ...
+
+    def step(self, index: int, **attributes: int | float | str) -> AbstractContextManager[None]:
+        """One solver step. Give ``stage``, ``frames`` (latent frames seen) and ``nfe`` (guidance makes two)."""
+        ...
+
+    def note(self, name: str, value: float) -> None:
+        """A number worth keeping beside the step, e.g. the distance that alignment saved."""
+        ...
+
+
+class NullProbe:
+    """Observes nothing; what a bare loop uses."""
+
+    @contextmanager
+    def span(self, name: str, **attributes: int | float | str) -> Iterator[None]:
+        yield
+
+    @contextmanager
+    def step(self, index: int, **attributes: int | float | str) -> Iterator[None]:
+        yield
+
+    def note(self, name: str, value: float) -> None:
+        return None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipShape:
+    """Shape of the decoded video and of the latent the denoiser sees.
+
+    For the built-in pixel-space models latent and video coincide, except that a grey clip has one latent channel.
+    """
+
+    frames: int
+    height: int
+    width: int
+    channels: int = 1
+    """Latent channels C."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Context:
+    """Everything a generator may need to build itself."""
+
+    seed: int
+    """Seed of the weights' initialisation; equal for all generators of a study."""
+    shape: ClipShape
+    vocabulary: tuple[str, ...]
+    """Words that captions are made of, in a fixed order. Token i+1 is ``vocabulary[i]``; 0 is padding."""
+    caption_length: int
+    """Longest caption in words."""
+    device: str = "cpu"
+    backbone: str = "tiny-unet"
+    backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    options: Mapping[str, Any] = field(default_factory=dict)
+    """The generator's own options, as written in the study."""
+    weights: Path | None = None
+    """A safetensors file with the denoiser's (averaged) weights, or None for the fresh initialisation."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """One order: B prompts, one video each."""
+
+    prompts: tuple[str, ...]
+    sample_ids: tuple[int, ...]
+    """Identity of each sample: with ``study_seed`` it fixes the noise. Equal ids are comparable across generators."""
+    study_seed: int
+    frames: int
+    height: int
+    width: int
+    fps: float
+    steps: int
+    """Denoising steps in total, over all stages."""
+    guidance: float = 1.0
+    """Classifier-free guidance scale; 1 means one network call a step."""
+
+    def __post_init__(self) -> None:
+        if len(self.prompts) != len(self.sample_ids):
+            raise ValueError(f"{len(self.prompts)} prompts but {len(self.sample_ids)} sample_ids; give one id per prompt")
+
+    def noise(self, *latent_shape: int) -> torch.Tensor:
+        """Full-rate Gaussian noise (B, \\*latent_shape), float32 on the CPU.
+
+        Drawn per sample from (study seed, sample id): all generators share it, whatever the batch.
+        """
+        import torch
+
+        draws = []
+        for sample in self.sample_ids:
+            generator = torch.Generator().manual_seed(derive_seed(self.study_seed, "sample-noise", sample))
+            draws.append(torch.randn(latent_shape, generator=generator))
+        return torch.stack(draws)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Generation:
+    """The answer to a request."""
+
+    frames: np.ndarray
+    """uint8 RGB (B, T, H, W, 3)."""
+    nfe: int
+    """Network evaluations per sample; guidance counts two a step."""
+    full_rate_nfe: float
+    """The same weighted by the share of the full-rate tokens each evaluation saw."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Batch:
+    """One training batch with all of its shared randomness, equal for every generator of a study."""
+
+    clips: torch.Tensor
+    """Clean latents (B, C, F, h, w) in [-1, 1]."""
+    tokens: torch.Tensor
+    """Caption tokens (B, L), int64; a row of zeros is the empty caption (classifier-free dropout)."""
+    noise: torch.Tensor
+    """Full-rate Gaussian noise, shape of ``clips``."""
+    uniform: torch.Tensor
+    """(B,) draws in [0, 1): the position on the time axis that the control trains at."""
+    step: int
+    seed: int
+
+    def generator(self, name: str) -> torch.Generator:
+        """A random stream of the generator's own, e.g. for the stage draw; never disturbs the shared draws."""
+        import torch
+
+        return torch.Generator().manual_seed(derive_seed(self.seed, "step", self.step, name))
+
+
+@runtime_checkable
+class Generator(Protocol):
+    """Makes videos. Concrete classes take no constructor arguments; everything comes with :meth:`load`."""
+
+    def load(self, context: Context) -> None:
+        """Build the model and, if ``context.weights`` is given, read it. Called once, before anything else.
+
+        Raises:
+            UsageError: an option in ``context.options`` is unknown or invalid; the message says what would do.
+        """
+        ...
+
+    def generate(self, request: Request, probe: Probe) -> Generation:
+        """Deterministic in (weights, request): the same sample id gives the same video in any batch."""
+        ...
+
+
+@runtime_checkable
+class Trainable(Generator, Protocol):
+    """A generator whose denoiser the harness can train."""
+
+    denoiser: Denoiser
+    """The module whose parameters are optimised; exists after :meth:`Generator.load`."""
+
+    def training_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
+        """The scalar loss of a batch, with its graph. No optimiser, no backward: those are the harness's."""
+        ...

@@ -1,0 +1,250 @@
+"""What a run knows, as append-only records: one pydantic model per kind of fact, one line per field.
+
+Missing is a value: ``value=None`` always comes with a ``reason``.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+SCHEMA_VERSION = 1
+
+VerdictWord = Literal["supported", "refuted", "inconclusive", "faster-but-worse", "not-comparable"]
+
+
+class Record(BaseModel):
+    """Base of all records. ``stem`` names the file they live in: ``records/<stem>.jsonl``."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    stem: ClassVar[str]
+
+    schema_version: int = SCHEMA_VERSION
+    """Version of the field set; readers refuse a newer one than they know."""
+
+
+class UnitRecord(Record):
+    """The end of one unit of work, done or failed. The last record of a unit counts."""
+
+    stem: ClassVar[str] = "units"
+
+    unit: str
+    """Identity of the unit, e.g. ``train/tpdiff/0``."""
+    kind: str
+    """train, count, sample, time, judge, score, ..."""
+    generator: str | None = None
+    """Whose unit it is; None for one that serves all."""
+    seed: int | None = None
+    """Seed of the training; None where it does not apply."""
+    status: Literal["done", "failed"]
+    """``failed`` is tried again by the same command."""
+    reason: str | None = None
+    """Why it failed, in words; None when done."""
+    started_at: str
+    """UTC, ISO 8601."""
+    duration_s: float
+    """Wall clock of the unit, as its parent saw it."""
+    attempt: int = 1
+    """1 for the first try of the unit, over all invocations."""
+
+    @model_validator(mode="after")
+    def _reason_with_failure(self) -> Self:
+        if (self.status == "failed") != (self.reason is not None):
+            raise ValueError("a failed unit needs a reason, a done one must not have one")
+        return self
+
+
+class TrainingRecord(Record):
+    """One block of training steps. Blocks redone after a kill appear again; the last attempt counts."""
+
+    stem: ClassVar[str] = "training"
+
+    generator: str
+    """Name of the generator in the study."""
+    seed: int
+    """Training seed."""
+    step: int
+    """Steps done at the end of the block."""
+    steps: int
+    """Steps in the block."""
+    loss: float
+    """Mean loss over the block."""
+    seconds: float
+    """Wall clock of the block's steps, without checkpointing; contended if the machine was."""
+    samples: int
+    """Clips seen since the start of training."""
+    learning_rate: float
+    """At the last step of the block."""
+    notes: dict[str, float] = Field(default_factory=dict)
+    """Mean over the block of what the generator noted, e.g. ``alignment_saved`` (share of the distance)."""
+    spans_s: dict[str, float] = Field(default_factory=dict)
+    """Seconds in the block by the name of the generator's span, e.g. ``alignment``."""
+
+
+class TimingRecord(Record):
+    """One raw timing. Never averaged before it is stored."""
+
+    stem: ClassVar[str] = "timings"
+
+    generator: str
+    """Name of the generator in the study."""
+    seed: int
+    """Training seed of the weights that ran."""
+    scope: str
+    """``end_to_end`` (prompts to decoded frames) or ``training_step`` (forward, backward, optimiser)."""
+    launch: int
+    """Number of the process launch, from 0."""
+    block: int
+    """Number of the block within its launch, from 0; -1 for warm-up."""
+    position: int
+    """Position of the call within its block."""
+    order: str
+    """The block's order of generators, e.g. ``ABBA``; empty for warm-up."""
+    warmup: bool
+    """True: recorded, never summarised."""
+    seconds: float
+    """Synchronised wall clock of the call."""
+
+
+class SampleRecord(Record):
+    """One generated video."""
+
+    stem: ClassVar[str] = "samples"
+
+    generator: str
+    """Name of the generator in the study."""
+    seed: int
+    """Training seed of the weights."""
+    sample_id: int
+    """Identity shared by all generators: prompt and noise follow from it."""
+    prompt: str
+    """The caption asked for."""
+    file: str
+    """Path of the lossless frames, relative to the run folder: uint8 RGB .npy (T, H, W, 3)."""
+    sha256: str
+    """Hash of the file."""
+    nfe: int
+    """Network evaluations for this sample."""
+    full_rate_nfe: float
+    """The same weighted by the share of full-rate tokens."""
+
+
+class SampleScores(Record):
+    """Per-video values of a metric that has them; the raw material of intervals."""
+
+    stem: ClassVar[str] = "sample_scores"
+
+    generator: str
+    """Name of the generator, or ``real`` for held-out real clips."""
+    seed: int
+    """Training seed."""
+    metric: str
+    """Name of the metric."""
+    sample_ids: list[int]
+    """Which samples, in the order of ``values``."""
+    values: list[float]
+    """One value per sample, in the metric's unit."""
+
+
+class Measurement(Record):
+    """One number with everything a reader needs to believe it: the row of results.csv."""
+
+    stem: ClassVar[str] = "measurements"
+
+    generator: str
+    """Name of the generator, or ``real`` for held-out real clips."""
+    seed: int | None = None
+    """Training seed; None where it does not apply."""
+    metric: str
+    """``flops``, ``peak_memory_bytes``, ``latency_s``, ``fvd[transnetv2]`` ..."""
+    scope: str = ""
+    """What was measured: ``training_step``, ``denoise_step[stage=0]``, ``video``, ``end_to_end``, ``clips`` ..."""
+    unit: str
+    """SI unit or ``1``; e.g. ``FLOP``, ``s``, ``byte``."""
+    value: float | None
+    """None: not measured, see ``reason``."""
+    lo: float | None = None
+    """Lower end of the interval named by ``method``."""
+    hi: float | None = None
+    """Upper end."""
+    n: int | None = None
+    """Number of independent observations behind the value."""
+    method: str = ""
+    """How value and interval came about, in a few words."""
+    higher_is_better: bool | None = None
+    """None: neither direction is better by itself."""
+    reason: str | None = None
+    """Why the value is missing."""
+    protocol: dict[str, Any] = Field(default_factory=dict)
+    """Protocol card: extractor, size, frames, counts on both sides, ``order_only`` ..."""
+
+    @model_validator(mode="after")
+    def _missing_has_a_reason(self) -> Self:
+        if self.value is None and not self.reason:
+            raise ValueError(f"{self.metric}: a missing value needs a reason")
+        if self.value is not None and self.reason:
+            raise ValueError(f"{self.metric}: a value and a reason for its absence exclude each other")
+        return self
+
+
+class Evidence(BaseModel):
+    """One quantity that a verdict rests on, or one quality figure beside it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    name: str
+    """What it is, e.g. ``training_step FLOPs, control / tpdiff``."""
+    value: float | None
+    """None: not measured, see ``why``."""
+    lo: float | None = None
+    """Lower end of the 95 % interval; equal to the value for an exact count."""
+    hi: float | None = None
+    """Upper end."""
+    n: int | None = None
+    """Independent observations (blocks for timings, clips for quality)."""
+    unit: str = "1"
+    """``x`` for a ratio."""
+    outcome: str = ""
+    """What this quantity alone says: ``met``, ``not met``, ``undecided``, ``worse``, ``not worse``, ``shown``."""
+    why: str = ""
+    """The comparison in words, with the threshold or margin."""
+
+
+class Verdict(BaseModel):
+    """A claim as this run judges it."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    claim: str
+    """Identity of the claim, e.g. ``infer-1.5x``."""
+    statement: str
+    """The claim in words."""
+    source: str
+    """Where it is made."""
+    threshold: float
+    """The number claimed."""
+    tolerance: float
+    """Relative tolerance granted, e.g. 0.05."""
+    control: str
+    """Generator on one side."""
+    candidate: str
+    """Generator on the other."""
+    verdict: VerdictWord
+    """The word."""
+    why: str
+    """One sentence: what decided it, or what would decide it."""
+    cost: list[Evidence]
+    """The quantities that are judged."""
+    quality: list[Evidence]
+    """The quality figures beside them."""
+
+
+RECORD_TYPES: tuple[type[Record], ...] = (
+    UnitRecord,
+    TrainingRecord,
+    TimingRecord,
+    SampleRecord,
+    SampleScores,
+    Measurement,
+)

@@ -1,0 +1,156 @@
+"""The run folder: where records live, written so that a kill at any moment loses nothing recorded.
+
+runs/<study>/<run>/
+    study.yaml        the resolved study
+    environment.json  hardware, versions, commit, command
+    status.json       state, counts of units
+    records/*.jsonl   append-only facts
+    videos/<generator>/<seed>/<sample>.npy
+    checkpoints/  features/
+    claims.json  results.csv  report.html
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+
+from harness.errors import TpbenchError, UsageError
+from harness.records import SCHEMA_VERSION, Record, Verdict
+
+R = TypeVar("R", bound=Record)
+
+
+def write_atomically(path: Path, content: str | bytes) -> None:
+    """Replace ``path`` in one step: a reader sees the old file or the new one, never half of one."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content.encode() if isinstance(content, str) else content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run folder. Every stage reads records from it and appends records to it."""
+
+    root: Path
+
+    @classmethod
+    def open(cls, root: Path) -> Run:
+        """An existing run folder.
+
+        Raises:
+            UsageError: there is no run in ``root``.
+        """
+        if not (root / "study.yaml").is_file():
+            raise UsageError(
+                f"{root} is not a run folder: it has no study.yaml. "
+                "Give a folder that `tpbench run` made, e.g. runs/quick/<run>."
+            )
+        return cls(root)
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.root / "checkpoints"
+
+    @property
+    def videos(self) -> Path:
+        return self.root / "videos"
+
+    @property
+    def features(self) -> Path:
+        return self.root / "features"
+
+    @property
+    def logs(self) -> Path:
+        return self.root / "logs"
+
+    def _file(self, kind: type[Record]) -> Path:
+        return self.root / "records" / f"{kind.stem}.jsonl"
+
+    def append(self, records: Record | Iterable[Record]) -> None:
+        """Append records, one line each, durably. Records of one call must be of one kind."""
+        several = [records] if isinstance(records, Record) else list(records)
+        if not several:
+            return
+        (kind,) = {type(record) for record in several}
+        path = self._file(kind)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        text = "".join(record.model_dump_json() + "\n" for record in several)
+        with open(path, "ab") as file:
+            if file.tell() and not _ends_with_newline(path):
+                text = "\n" + text  # a kill tore the last line: close it, so that it spoils no other
+            file.write(text.encode())
+            file.flush()
+            os.fsync(file.fileno())
+
+    def read(self, kind: type[R]) -> list[R]:
+        """All records of a kind, in order. A line torn by a kill is skipped and stays in the file.
+
+        Raises:
+            TpbenchError: a line is valid JSON but no record of this kind, or of a newer schema.
+        """
+        path = self._file(kind)
+        if not path.exists():
+            return []
+        records = []
+        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+            try:
+                data = json.loads(line)
+            except json.JSONDecodeError:
+                continue
+            if data.get("schema_version", 0) > SCHEMA_VERSION:
+                raise TpbenchError(
+                    f"{path}:{number} has schema version {data['schema_version']}, this tpbench knows up to "
+                    f"{SCHEMA_VERSION}. Upgrade tpbench to read this run."
+                )
+            try:
+                records.append(kind.model_validate(data))
+            except ValidationError as error:
+                raise TpbenchError(f"{path}:{number} is no {kind.__name__}: {error}") from error
+        return records
+
+    def torn_lines(self) -> int:
+        """How many lines a kill cut short, over all record files."""
+        torn = 0
+        for path in sorted((self.root / "records").glob("*.jsonl")):
+            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+                try:
+                    json.loads(line)
+                except json.JSONDecodeError:
+                    torn += 1
+        return torn
+
+    def write_json(self, name: str, data: Any) -> None:
+        """Write ``<name>`` at the top of the run folder, atomically."""
+        write_atomically(self.root / name, json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n")
+
+    def read_json(self, name: str) -> Any:
+        """Read ``<name>`` at the top of the run folder; None if it is not there."""
+        path = self.root / name
+        return json.loads(path.read_text()) if path.is_file() else None
+
+    def verdicts(self) -> list[Verdict]:
+        """The verdicts in claims.json; empty before the claims were judged."""
+        return [Verdict.model_validate(item) for item in self.read_json("claims.json") or []]
+
+
+def _ends_with_newline(path: Path) -> bool:
+    with open(path, "rb") as file:
+        file.seek(-1, os.SEEK_END)
+        return file.read(1) == b"\n"

@@ -1,0 +1,266 @@
+"""A study: what is compared, on what, how long and judged by what. One YAML file, resolved and checked at once."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import json
+import re
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from harness.errors import UsageError, unknown_name
+from harness.registry import find
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Named(_Section):
+    """A plugin by name, with its options."""
+
+    name: str
+    """Entry-point name, or ``file.py:Class``."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Handed to the plugin, which checks them."""
+
+
+class GeneratorEntry(Named):
+    """A generator as the study calls it."""
+
+    label: str = ""
+    """Name in records and reports; the plugin's name if not given. Lets one plugin run with two sets of options."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _label_defaults_to_name(cls, data: Any) -> Any:
+        if isinstance(data, dict) and not data.get("label") and isinstance(data.get("name"), str):
+            return {**data, "label": data["name"].rpartition(":")[2] or data["name"]}
+        return data
+
+    @field_validator("label")
+    @classmethod
+    def _label_is_a_folder_name(cls, label: str) -> str:
+        if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", label) or label == "real":
+            raise ValueError("a label is 1 to 64 letters, digits, '.', '_' or '-', and not 'real'")
+        return label
+
+
+class Training(_Section):
+    """Training, the same for every generator."""
+
+    steps: int = Field(ge=1)
+    """Optimiser steps."""
+    batch: int = Field(ge=1)
+    """Clips per step."""
+    learning_rate: float = Field(gt=0)
+    """Peak learning rate of AdamW."""
+    warmup: int = Field(default=20, ge=0)
+    """Steps of linear warm-up."""
+    ema: float = Field(default=0.98, ge=0, lt=1)
+    """Decay of the averaged weights that sample."""
+    clip_norm: float = Field(default=1.0, gt=0)
+    """Gradient norm limit."""
+    caption_dropout: float = Field(default=0.1, ge=0, lt=1)
+    """Share of captions emptied, for classifier-free guidance."""
+    block: int = Field(default=10, ge=1)
+    """Steps per training record."""
+    checkpoint: int = Field(default=50, ge=1)
+    """Steps between checkpoints; a kill costs at most these."""
+
+
+class Sampling(_Section):
+    """What every generator is asked for."""
+
+    videos: int = Field(ge=1)
+    """Videos per generator and seed, for the quality metrics; the reference has as many."""
+    batch: int = Field(ge=1)
+    """Videos per request."""
+    steps: int = Field(ge=1)
+    """Denoising steps in total, over all stages."""
+    guidance: float = Field(default=1.0, ge=0)
+    """Classifier-free guidance; 1 is one network call a step."""
+
+
+class Latency(_Section):
+    """How time is measured: fresh processes, interleaved in random ABBA blocks."""
+
+    videos: int = Field(default=1, ge=1)
+    """Videos per timed request."""
+    launches: int = Field(default=3, ge=1)
+    """Process launches."""
+    blocks: int = Field(default=3, ge=1)
+    """ABBA blocks per launch and scope; the block is the unit of the interval."""
+    warmup: int = Field(default=1, ge=0)
+    """Recorded but unused calls per launch and generator."""
+    scopes: tuple[Literal["end_to_end", "training_step"], ...] = ("end_to_end", "training_step")
+    """What is timed."""
+
+
+class Study(_Section):
+    """The resolved study."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$")
+    """Folder name under runs/."""
+    description: str = ""
+    """One or two sentences for the report."""
+    seed: int = Field(default=0, ge=0)
+    """Root of all randomness but the training seeds."""
+    seeds: tuple[int, ...] = Field(default=(0,), min_length=1)
+    """Training seeds; every generator is trained once per seed."""
+    device: str = Field(default="cpu", pattern=r"^(cpu|cuda|cuda:\d+)$")
+    """``cpu``, ``cuda`` or ``cuda:N``."""
+    threads: int = Field(default=2, ge=1)
+    """CPU threads of every worker."""
+    data: Named
+    """Data set."""
+    backbone: Named
+    """The denoiser shared by all generators."""
+    generators: tuple[GeneratorEntry, ...] = Field(min_length=1)
+    """What is compared."""
+    control: str
+    """Label of the generator that the others are measured against."""
+    training: Training
+    sampling: Sampling
+    latency: Latency = Latency()
+    metrics: tuple[str, ...]
+    """Names of the metrics."""
+    claims: str = "tpdiff"
+    """A claims file by name (shipped) or path."""
+    reports: tuple[str, ...] = ("csv", "html")
+    """Names of the reporters."""
+    unit_timeout_s: float = Field(default=7200, gt=0)
+    """A unit that takes longer is stopped and recorded as failed."""
+    reference_seconds: dict[str, float] = Field(default_factory=dict)
+    """Measured seconds per kind of unit on the machine named in ``reference_machine``; only for --dry-run's estimate."""
+    reference_machine: str = ""
+    """Where ``reference_seconds`` were measured."""
+
+    @model_validator(mode="after")
+    def _labels(self) -> Self:
+        labels = [generator.label for generator in self.generators]
+        for label in labels:
+            if labels.count(label) > 1:
+                raise ValueError(f"two generators are labelled '{label}'; give each a label of its own")
+        if self.control not in labels:
+            raise ValueError(f"control '{self.control}' is none of the generators: {', '.join(labels)}")
+        for name, values in (("seeds", self.seeds), ("metrics", self.metrics), ("reports", self.reports)):
+            if len(set(values)) != len(values):
+                raise ValueError(f"{name} lists a value twice")
+        return self
+
+    def digest(self) -> str:
+        """Identity of everything that decides what is computed: 8 hex digits over the resolved study.
+
+        The estimate, the description and the choice of reports do not count.
+        """
+        cosmetic = {"description", "reference_seconds", "reference_machine", "reports"}
+        content = self.model_dump(mode="json", exclude=cosmetic)
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+
+    def to_yaml(self) -> str:
+        """The resolved study, ready to run again."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+
+    def generator(self, label: str) -> GeneratorEntry:
+        """The entry with this label."""
+        return next(entry for entry in self.generators if entry.label == label)
+
+
+def shipped(folder: Literal["studies", "claims"]) -> dict[str, Path]:
+    """The YAML files that travel inside the package, by name."""
+    root = resources.files("harness") / folder
+    return {Path(str(item)).stem: Path(str(item)) for item in root.iterdir() if item.name.endswith(".yaml")}
+
+
+def locate(name: str, folder: Literal["studies", "claims"]) -> Path:
+    """The file that ``name`` means: a path, or the name of a shipped one (``quick``, ``studies/quick.yaml``).
+
+    Raises:
+        UsageError: neither exists.
+    """
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = shipped(folder)
+    parts = path.parts
+    stem = path.stem if parts in ((path.name,), (folder, path.name)) and path.suffix in ("", ".yaml") else ""
+    if stem in known:
+        return known[stem]
+    what = {"studies": "study", "claims": "claims file"}[folder]
+    raise unknown_name(what, name, known, where="neither a file nor a shipped one")
+
+
+def read_yaml(path: Path) -> Any:
+    """Safe YAML, at most 1 MB.
+
+    Raises:
+        UsageError: the file cannot be read or is no YAML.
+    """
+    try:
+        if path.stat().st_size > 1_000_000:
+            raise UsageError(f"{path} has more than 1 MB; a study is a few hundred lines at most.")
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"cannot read {path}: {error.strerror}.") from error
+    except (UnicodeDecodeError, yaml.YAMLError) as error:
+        raise UsageError(f"{path} is no YAML: {error}") from error
+
+
+def load_study(path: Path) -> Study:
+    """Read, check and resolve a study, plugin names included.
+
+    Raises:
+        UsageError: a key or a plugin is unknown (the nearest known one is named), or a value does not fit.
+    """
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise UsageError(f"{path} is no study: expected keys and values at the top, got {type(data).__name__}.")
+    try:
+        study = Study.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(validation_message(error, Study, path)) from error
+    find("datasets", study.data.name, where=f"{path}: data.name")
+    find("backbones", study.backbone.name, where=f"{path}: backbone.name")
+    for number, generator in enumerate(study.generators):
+        find("generators", generator.name, where=f"{path}: generators[{number}].name")
+    for number, metric in enumerate(study.metrics):
+        find("metrics", metric, where=f"{path}: metrics[{number}]")
+    for number, reporter in enumerate(study.reports):
+        find("reporters", reporter, where=f"{path}: reports[{number}]")
+    locate(study.claims, "claims")
+    return study
+
+
+def validation_message(error: ValidationError, model: type[BaseModel], path: Path) -> str:
+    """All complaints of pydantic in our words: place, what we got, what would do."""
+    lines = []
+    for item in error.errors():
+        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
+        if item["type"] == "extra_forbidden":
+            key = str(item["loc"][-1])
+            known = _keys_at(model, item["loc"][:-1])
+            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
+            hint = f" Did you mean '{near[0]}'?" if near else ""
+            lines.append(f"{path}: unknown key '{key}' at '{place}'.{hint} Known here: {', '.join(known)}.")
+        elif item["type"] == "missing":
+            lines.append(f"{path}: '{place}' is missing.")
+        else:
+            got = f" (got {item['input']!r:.80})" if item["loc"] else ""
+            lines.append(f"{path}: {place or 'study'}: {item['msg'].removeprefix('Value error, ')}{got}.")
+    return "\n".join(lines)
+
+
+def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
+    for part in location:
+        if isinstance(part, int):
+            continue
+        annotation: Any = model.model_fields[part].annotation
+        candidates = [annotation, *getattr(annotation, "__args__", ())]
+        model = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
+    return list(model.model_fields)
