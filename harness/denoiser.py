@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
 
 import torch
 from torch import nn
+
+from harness.errors import UsageError, WeightsError
+from harness.registry import find
+
+if TYPE_CHECKING:
+    from harness.generator import Context
 
 PredictionKind = Literal["epsilon", "v_prediction", "velocity"]
 
@@ -38,3 +45,46 @@ class Denoiser(nn.Module):
         prediction = super().__call__(*args)
         assert isinstance(prediction, torch.Tensor)
         return prediction
+
+
+def build_denoiser(context: Context) -> Denoiser:
+    """What :meth:`harness.generator.Context.build_denoiser` does.
+
+    A backbone is a factory ``build(*, shape, vocabulary, seed, **options) -> Denoiser`` in the entry-point group
+    ``tpbench.backbones``; ``vocabulary`` is the number of words, tokens run from 0 (padding) to ``vocabulary``.
+    """
+    build = find("backbones", context.backbone, where="backbone").load()
+    try:
+        denoiser = build(
+            shape=context.shape,
+            vocabulary=len(context.vocabulary),
+            seed=context.seed,
+            **context.backbone_options,
+        )
+    except TypeError as error:
+        raise UsageError(f"cannot build backbone '{context.backbone}': {error}. Check backbone.options.") from error
+    assert isinstance(denoiser, Denoiser)
+    if context.weights is not None:
+        load_weights(denoiser, context.weights)
+    return denoiser.to(context.device)
+
+
+def load_weights(denoiser: Denoiser, path: Path) -> None:
+    """Read a safetensors file into a denoiser.
+
+    Raises:
+        WeightsError: the file is missing or broken, or its tensors are not the network's.
+    """
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    try:
+        tensors = load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise WeightsError(
+            f"cannot read weights {path}: {error}. Delete the file and run the study again to train them anew."
+        ) from error
+    try:
+        denoiser.load_state_dict(tensors)
+    except RuntimeError as error:
+        raise WeightsError(f"{path} holds weights of another network: {error}") from error

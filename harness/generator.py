@@ -15,12 +15,13 @@ decides what to observe there::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from harness.errors import UsageError, unknown_name
 from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     import torch
 
     from harness.denoiser import Denoiser
+
+Options = TypeVar("Options")
 
 
 class Probe(Protocol):
@@ -94,6 +97,45 @@ class Context:
     weights: Path | None = None
     """A safetensors file with the denoiser's (averaged) weights, or None for the fresh initialisation."""
 
+    def options_as(self, kind: type[Options]) -> Options:
+        """The generator's options as its own dataclass, whose fields are the options and their defaults.
+
+        Raises:
+            UsageError: an option is unknown or of the wrong type; names the nearest known one.
+        """
+        known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
+        for name in self.options:
+            if name not in known:
+                raise unknown_name(f"option of {kind.__name__}", name, known)
+        try:
+            return kind(**self.options)
+        except (TypeError, ValueError) as error:
+            raise UsageError(f"cannot use these options {dict(self.options)}: {error}") from error
+
+    def build_denoiser(self) -> Denoiser:
+        """The study's backbone on the study's device, with ``weights`` if given, else freshly initialised.
+
+        Raises:
+            UsageError: the backbone is unknown, or does not know one of its options, or does not fit the clip.
+            WeightsError: the weights are missing or made for another network.
+        """
+        from harness.denoiser import build_denoiser
+
+        return build_denoiser(self)
+
+    def tokens(self, prompts: Sequence[str]) -> torch.Tensor:
+        """Caption tokens (B, L) on the study's device.
+
+        Raises:
+            UsageError: a prompt uses a word that the data set does not know.
+        """
+        import torch
+
+        from harness.data.prompts import tokenize
+
+        rows = tokenize(prompts, vocabulary=self.vocabulary, length=self.caption_length)
+        return torch.from_numpy(rows).to(self.device)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Request:
@@ -114,7 +156,9 @@ class Request:
 
     def __post_init__(self) -> None:
         if len(self.prompts) != len(self.sample_ids):
-            raise ValueError(f"{len(self.prompts)} prompts but {len(self.sample_ids)} sample_ids; give one id per prompt")
+            raise ValueError(
+                f"{len(self.prompts)} prompts but {len(self.sample_ids)} sample_ids; give one id per prompt"
+            )
 
     def noise(self, *latent_shape: int) -> torch.Tensor:
         """Full-rate Gaussian noise (B, \\*latent_shape), float32 on the CPU.

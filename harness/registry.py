@@ -40,7 +40,7 @@ class Plugin:
         try:
             module = _module_from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
             return getattr(module, attribute)
-        except Exception as cause:  # noqa: BLE001  a plugin may fail in any way; the user needs its name
+        except Exception as cause:
             raise UsageError(
                 f"cannot load {self.kind[:-1]} '{self.name}' from '{self.target}': {type(cause).__name__}: {cause}. "
                 f"Check that its package is installed completely; `tpbench list --check` tries each plugin."

@@ -109,7 +109,7 @@ class Run:
         if not path.exists():
             return []
         records = []
-        for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
+        for number, line in enumerate(_lines(path), start=1):
             try:
                 data = json.loads(line)
             except json.JSONDecodeError:
@@ -129,7 +129,7 @@ class Run:
         """How many lines a kill cut short, over all record files."""
         torn = 0
         for path in sorted((self.root / "records").glob("*.jsonl")):
-            for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+            for line in _lines(path):
                 try:
                     json.loads(line)
                 except json.JSONDecodeError:
@@ -148,6 +148,12 @@ class Run:
     def verdicts(self) -> list[Verdict]:
         """The verdicts in claims.json; empty before the claims were judged."""
         return [Verdict.model_validate(item) for item in self.read_json("claims.json") or []]
+
+
+def _lines(path: Path) -> list[str]:
+    # Not splitlines(): it also splits at U+2028 and its like, which JSON leaves as they are inside strings.
+    text = path.read_text(encoding="utf-8", errors="replace").removesuffix("\n")
+    return text.split("\n") if text else []
 
 
 def _ends_with_newline(path: Path) -> bool:

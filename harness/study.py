@@ -92,14 +92,25 @@ class Latency(_Section):
 
     videos: int = Field(default=1, ge=1)
     """Videos per timed request."""
-    launches: int = Field(default=3, ge=1)
-    """Process launches."""
+    launches: int = Field(default=3, ge=0)
+    """Process launches; 0 leaves time unmeasured."""
     blocks: int = Field(default=3, ge=1)
     """ABBA blocks per launch and scope; the block is the unit of the interval."""
     warmup: int = Field(default=1, ge=0)
     """Recorded but unused calls per launch and generator."""
     scopes: tuple[Literal["end_to_end", "training_step"], ...] = ("end_to_end", "training_step")
     """What is timed."""
+
+
+class Reference(_Section):
+    """Measured time and space of this study on a machine that is named."""
+
+    machine: str
+    """What it was measured on."""
+    seconds: dict[str, float]
+    """Seconds per unit of work, by its kind."""
+    disk_bytes: int = Field(ge=0)
+    """Size of the finished run folder."""
 
 
 class Study(_Section):
@@ -136,10 +147,8 @@ class Study(_Section):
     """Names of the reporters."""
     unit_timeout_s: float = Field(default=7200, gt=0)
     """A unit that takes longer is stopped and recorded as failed."""
-    reference_seconds: dict[str, float] = Field(default_factory=dict)
-    """Measured seconds per kind of unit on the machine named in ``reference_machine``; only for --dry-run's estimate."""
-    reference_machine: str = ""
-    """Where ``reference_seconds`` were measured."""
+    reference: Reference | None = None
+    """What this study took where it was measured; only for the estimate of --dry-run."""
 
     @model_validator(mode="after")
     def _labels(self) -> Self:
@@ -159,7 +168,7 @@ class Study(_Section):
 
         The estimate, the description and the choice of reports do not count.
         """
-        cosmetic = {"description", "reference_seconds", "reference_machine", "reports"}
+        cosmetic = {"description", "reference", "reports"}
         content = self.model_dump(mode="json", exclude=cosmetic)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 
@@ -196,8 +205,22 @@ def locate(name: str, folder: Literal["studies", "claims"]) -> Path:
     raise unknown_name(what, name, known, where="neither a file nor a shipped one")
 
 
+class _UniqueKeys(yaml.SafeLoader):
+    """Safe YAML in which a key that is given twice is an error; plain YAML silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
+                )
+            seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key))
+        return super().construct_mapping(node, deep)
+
+
 def read_yaml(path: Path) -> Any:
-    """Safe YAML, at most 1 MB.
+    """Safe YAML, at most 1 MB; a key must not be given twice.
 
     Raises:
         UsageError: the file cannot be read or is no YAML.
@@ -205,9 +228,11 @@ def read_yaml(path: Path) -> Any:
     try:
         if path.stat().st_size > 1_000_000:
             raise UsageError(f"{path} has more than 1 MB; a study is a few hundred lines at most.")
-        return yaml.safe_load(path.read_text(encoding="utf-8"))
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
+    except RecursionError as error:
+        raise UsageError(f"{path} is nested deeper than any study is.") from error
     except (UnicodeDecodeError, yaml.YAMLError) as error:
         raise UsageError(f"{path} is no YAML: {error}") from error
 

@@ -25,7 +25,7 @@ def tokenize(captions: Sequence[str], *, vocabulary: Sequence[str], length: int)
     for row, caption in enumerate(captions):
         words = caption.lower().replace(",", " ").split()
         if len(words) > length:
-            raise UsageError(f"caption '{caption}' has {len(words)} words; this data set's models take at most {length}.")
+            raise UsageError(f"caption '{caption}' has {len(words)} words; this data set takes at most {length}.")
         for column, word in enumerate(words):
             if word not in numbers:
                 raise unknown_name("word", word, vocabulary, where=f"caption '{caption}'")

@@ -1,0 +1,75 @@
+"""Parts that the tiny backbones share: embeddings of time, caption and frame position, and attention."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+
+def sinusoid(values: torch.Tensor, channels: int, *, period: float) -> torch.Tensor:
+    """Sinusoidal features (..., channels) of real values (...); wavelengths from 2 pi to 2 pi * ``period``.
+
+    Computed, not looked up: half-integer frame positions are as good as integers.
+
+    Raises:
+        ValueError: ``channels`` is odd.
+    """
+    if channels % 2:
+        raise ValueError(f"sinusoid needs an even number of channels, got {channels}")
+    half = channels // 2
+    frequencies = torch.exp(-math.log(period) * torch.arange(half, device=values.device) / half)
+    angles = values.float().unsqueeze(-1) * frequencies
+    return torch.cat([angles.sin(), angles.cos()], dim=-1)
+
+
+class ConditionEmbedding(nn.Module):
+    """Timestep and caption to one vector (B, channels).
+
+    A caption is the mean of its word vectors; the empty caption has a learned vector of its own.
+    """
+
+    def __init__(self, vocabulary: int, channels: int) -> None:
+        super().__init__()
+        self.channels = channels
+        self.words = nn.Embedding(vocabulary + 1, channels, padding_idx=0)
+        self.no_caption = nn.Parameter(torch.zeros(channels))
+        self.time = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels))
+        self.out = nn.Sequential(nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
+
+    def forward(self, timestep: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
+        given = (tokens > 0).float()
+        count = given.sum(dim=1, keepdim=True)
+        caption = (self.words(tokens) * given.unsqueeze(-1)).sum(dim=1) / count.clamp(min=1)
+        caption = torch.where(count > 0, caption, self.no_caption)
+        time = self.time(sinusoid(1000 * timestep, self.channels, period=10_000))
+        out: torch.Tensor = self.out(time + caption)
+        return out
+
+
+class SelfAttention(nn.Module):
+    """Multi-head self-attention over the middle axis of (N, S, channels)."""
+
+    def __init__(self, channels: int, heads: int) -> None:
+        super().__init__()
+        self.heads = heads
+        self.to_qkv = nn.Linear(channels, 3 * channels)
+        self.to_out = nn.Linear(channels, channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        batch, length, channels = x.shape
+        qkv = self.to_qkv(x).view(batch, length, 3, self.heads, channels // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        mixed = F.scaled_dot_product_attention(q, k, v)
+        out: torch.Tensor = self.to_out(mixed.transpose(1, 2).reshape(batch, length, channels))
+        return out
+
+
+def zero_(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """Zero a layer, so that its residual branch starts as the identity."""
+    nn.init.zeros_(module.weight)
+    if module.bias is not None:
+        nn.init.zeros_(module.bias)
+    return module

@@ -1,0 +1,118 @@
+"""A 2-D U-Net with temporal attention at its lower levels: the shape of AnimateDiff, its cost linear in frames."""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from baselines.backbones.layers import ConditionEmbedding, SelfAttention, sinusoid, zero_
+from harness.denoiser import Denoiser
+from harness.errors import UsageError
+from harness.generator import ClipShape
+
+
+class ResidualBlock(nn.Module):
+    """Two convolutions on every frame, modulated by the condition."""
+
+    def __init__(self, channels_in: int, channels: int, condition: int) -> None:
+        super().__init__()
+        self.norm_in = nn.GroupNorm(8, channels_in) if channels_in % 8 == 0 else nn.Identity()
+        self.conv_in = nn.Conv2d(channels_in, channels, 3, padding=1)
+        self.modulation = nn.Linear(condition, 2 * channels)
+        self.norm_out = nn.GroupNorm(8, channels)
+        self.conv_out = zero_(nn.Conv2d(channels, channels, 3, padding=1))
+        self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
+
+    def forward(self, x: torch.Tensor, condition: torch.Tensor, frames: int) -> torch.Tensor:
+        hidden = self.conv_in(F.silu(self.norm_in(x)))
+        scale, shift = self.modulation(condition).repeat_interleave(frames, dim=0)[..., None, None].chunk(2, dim=1)
+        hidden = F.silu(self.norm_out(hidden) * (1 + scale) + shift)
+        out: torch.Tensor = self.skip(x) + self.conv_out(hidden)
+        return out
+
+
+class TemporalAttention(nn.Module):
+    """Attention over the frames of each pixel; the frame position enters as a computed sinusoid."""
+
+    def __init__(self, channels: int, heads: int = 4) -> None:
+        super().__init__()
+        self.channels = channels
+        self.norm = nn.LayerNorm(channels)
+        self.position = nn.Linear(channels, channels)
+        self.attention = SelfAttention(channels, heads)
+        zero_(self.attention.to_out)
+
+    def forward(self, x: torch.Tensor, frame_positions: torch.Tensor) -> torch.Tensor:
+        frames = len(frame_positions)
+        folded, channels, height, width = x.shape
+        # (B*F, C, h, w) -> (B*h*w, F, C)
+        lines = x.view(-1, frames, channels, height * width).permute(0, 3, 1, 2).reshape(-1, frames, channels)
+        positions = self.position(sinusoid(frame_positions, self.channels, period=100))
+        mixed = self.attention(self.norm(lines) + positions)
+        mixed = mixed.view(-1, height * width, frames, channels).permute(0, 2, 3, 1)
+        return x + mixed.reshape(folded, channels, height, width)
+
+
+class TinyUNet(Denoiser):
+    """About 1 M parameters at the default width; any number of frames, sides divisible by 4."""
+
+    def __init__(self, *, channels: int, vocabulary: int, width: int) -> None:
+        super().__init__()
+        condition = 4 * width
+        wide, wider = 2 * width, 4 * width
+        self.condition = ConditionEmbedding(vocabulary, condition)
+        self.first = nn.Conv2d(channels, width, 3, padding=1)
+        self.fine_down = ResidualBlock(width, width, condition)
+        self.middle_down = ResidualBlock(width, wide, condition)
+        self.middle_down_time = TemporalAttention(wide)
+        self.coarse_down = ResidualBlock(wide, wider, condition)
+        self.coarse_down_time = TemporalAttention(wider)
+        self.coarse_up = ResidualBlock(wider, wider, condition)
+        self.coarse_up_time = TemporalAttention(wider)
+        self.middle_up = ResidualBlock(wider + wide, wide, condition)
+        self.middle_up_time = TemporalAttention(wide)
+        self.fine_up = ResidualBlock(wide + width, width, condition)
+        self.last_norm = nn.GroupNorm(8, width)
+        self.last = zero_(nn.Conv2d(width, channels, 3, padding=1))
+
+    def forward(
+        self, x_t: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor, frame_positions: torch.Tensor
+    ) -> torch.Tensor:
+        batch, channels, frames, height, width = x_t.shape
+        condition = self.condition(timestep, tokens)
+        x = x_t.transpose(1, 2).reshape(batch * frames, channels, height, width)
+        fine = self.fine_down(self.first(x), condition, frames)
+        middle = self.middle_down(F.avg_pool2d(fine, 2), condition, frames)
+        middle = self.middle_down_time(middle, frame_positions)
+        coarse = self.coarse_down(F.avg_pool2d(middle, 2), condition, frames)
+        coarse = self.coarse_down_time(coarse, frame_positions)
+        coarse = self.coarse_up_time(self.coarse_up(coarse, condition, frames), frame_positions)
+        middle = self.middle_up(torch.cat([_double(coarse), middle], dim=1), condition, frames)
+        middle = self.middle_up_time(middle, frame_positions)
+        fine = self.fine_up(torch.cat([_double(middle), fine], dim=1), condition, frames)
+        out = self.last(F.silu(self.last_norm(fine)))
+        return out.view(batch, frames, channels, height, width).transpose(1, 2)
+
+
+def _double(x: torch.Tensor) -> torch.Tensor:
+    return F.interpolate(x, scale_factor=2, mode="nearest")
+
+
+def build(*, shape: ClipShape, vocabulary: int, seed: int, width: int = 32) -> TinyUNet:
+    """The network for clips of ``shape``, initialised from ``seed`` without touching the global random state.
+
+    Raises:
+        UsageError: the sides are not divisible by 4, or ``width`` is not a positive multiple of 8.
+    """
+    if shape.height % 4 or shape.width % 4:
+        raise UsageError(
+            f"tiny-unet halves the sides twice: {shape.height}x{shape.width} is not divisible by 4. "
+            f"Use {4 * max(1, round(shape.height / 4))}x{4 * max(1, round(shape.width / 4))}."
+        )
+    if width < 8 or width % 8:
+        raise UsageError(f"tiny-unet's width is {width}; it must be a positive multiple of 8, e.g. 32.")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        network = TinyUNet(channels=shape.channels, vocabulary=vocabulary, width=width)
+    return network.to(memory_format=torch.channels_last)  # CPU convolutions run about a tenth faster

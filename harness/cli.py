@@ -1,0 +1,203 @@
+"""The command line: options and help, nothing else. Each verb imports what it needs when it is called.
+
+Results go to stdout, everything else to stderr. Exit codes: 0 done; 2 usage or study error; 3 a unit failed;
+5 not comparable; 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.errors import TpbenchError
+
+app = typer.Typer(
+    name="tpbench",
+    help="Is efficient video generation cheaper at equal quality? A study in, a verdict out.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout and nothing else.")]
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """Entry point. An error that is the user's to read is printed without a traceback, with its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        app(args=words, prog_name="tpbench", obj=words)
+    except TpbenchError as error:
+        print(f"tpbench: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        print(f"tpbench {version('tpbench')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _common(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+@app.command("run")
+def run_command(
+    context: typer.Context,
+    study: Annotated[str, typer.Argument(help="A YAML file, or the name of a shipped study, e.g. quick.")],
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Print units, time and disk; do nothing.")] = False,
+    runs: Annotated[Path, typer.Option(metavar="DIR", help="Where run folders live.")] = Path("runs"),
+    plugin: Annotated[
+        list[str] | None,
+        typer.Option(metavar="FILE.py:CLASS", help="Add a generator to the study. Repeatable."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Train, sample, measure, score, judge, report. The same command resumes where it was stopped."""
+    from harness.commands.run import run
+
+    code = run(
+        study,
+        runs=runs,
+        plugins=plugin or (),
+        dry_run=dry_run,
+        as_json=as_json,
+        argv=["tpbench", *context.obj],
+    )
+    raise typer.Exit(code)
+
+
+@app.command("eval")
+def eval_command(
+    folder: Annotated[Path, typer.Argument(help="Videos (mp4, webm, avi, gif, webp) or .npy clips to score.")],
+    reference: Annotated[Path, typer.Option(metavar="FOLDER", help="Real videos to compare with.")],
+    metric: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="A metric of `tpbench list metrics`. Repeatable.")
+    ] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Score the first N by name, on both sides.")
+    ] = None,
+    window: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Cut every video into windows of N frames.")
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Score a folder of videos against a folder of real ones."""
+    from harness.commands.evaluation import score_folder
+
+    raise typer.Exit(
+        score_folder(folder, reference=reference, metrics=metric or [], limit=limit, window=window, as_json=as_json)
+    )
+
+
+@app.command("report")
+def report_command(
+    run: Annotated[Path, typer.Argument(help="A run folder, e.g. runs/quick/4b47fbe5.")],
+    as_json: Json = False,
+) -> None:
+    """Render the reports of a run again. Reads records, computes no score."""
+    from harness.commands.inspection import render
+
+    raise typer.Exit(render(run, as_json=as_json))
+
+
+@app.command("list")
+def list_command(
+    kind: Annotated[
+        str | None,
+        typer.Argument(help="generators, backbones, metrics, datasets or reporters; all if left out."),
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Import each plugin in its own process; 3 if one is broken.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """List what is installed. Reads metadata, imports nothing."""
+    from harness.commands.inspection import list_plugins
+
+    raise typer.Exit(list_plugins(kind, check=check, as_json=as_json))
+
+
+@app.command("doctor")
+def doctor_command(as_json: Json = False) -> None:
+    """Examine this machine and this installation; 3 if something needs repair."""
+    from harness.commands.inspection import diagnose
+
+    raise typer.Exit(diagnose(as_json=as_json))
+
+
+weights_app = typer.Typer(
+    help="Weights and clips that metrics need: fetched once, verified always.", no_args_is_help=True
+)
+app.add_typer(weights_app, name="weights")
+
+
+@weights_app.command("list")
+def weights_list_command(as_json: Json = False) -> None:
+    """What can be fetched, and what is in the cache."""
+    from harness.commands.weights import show
+
+    raise typer.Exit(show(as_json=as_json))
+
+
+@weights_app.command("fetch")
+def weights_fetch_command(
+    names: Annotated[list[str] | None, typer.Argument(help="Names of `tpbench weights list`.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All weights and clips.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Fetch weights into the cache. Without names: those that the offline metrics need."""
+    from harness.commands.weights import fetch
+
+    raise typer.Exit(fetch(names or [], everything=everything, as_json=as_json))
+
+
+@weights_app.command("verify")
+def weights_verify_command(as_json: Json = False) -> None:
+    """Hash what is in the cache and compare; 3 if a file is not the pinned one."""
+    from harness.commands.weights import verify
+
+    raise typer.Exit(verify(as_json=as_json))
+
+
+new_app = typer.Typer(help="Start a plugin from a template that works.", no_args_is_help=True)
+app.add_typer(new_app, name="new")
+
+
+@new_app.command("generator")
+def new_generator_command(
+    name: Annotated[str, typer.Argument(help="Name of the generator, e.g. my-pyramid.")],
+    into: Annotated[Path, typer.Option(metavar="DIR", help="Folder in which the package is made.")] = Path(),
+    as_json: Json = False,
+) -> None:
+    """Write a generator package that trains, samples and passes `check-plugin`."""
+    from harness.commands.plugins import new_generator
+
+    raise typer.Exit(new_generator(name, into=into, as_json=as_json))
+
+
+@app.command("check-plugin")
+def check_plugin_command(
+    name: Annotated[str, typer.Argument(metavar="NAME|FILE.py:CLASS", help="A generator.")],
+    as_json: Json = False,
+) -> None:
+    """Does a generator keep the promises of the seam? 3 if it breaks one."""
+    from harness.commands.plugins import check_plugin
+
+    raise typer.Exit(check_plugin(name, as_json=as_json))
+
+
+if __name__ == "__main__":
+    main()

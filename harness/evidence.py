@@ -1,0 +1,319 @@
+"""What a run knows about one candidate and its control, and what each quantity alone says of a claim."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.errors import NotComparableError
+from harness.measure.stats import (
+    Interval,
+    difference_interval,
+    log_distance_interval,
+    observations_needed,
+    ratio_interval,
+)
+from harness.measure.timings import Block, complete_blocks
+from harness.records import (
+    Evidence,
+    Measurement,
+    SampleRecord,
+    SampleScores,
+    TimingRecord,
+    TrainingRecord,
+    UnitRecord,
+)
+from harness.store import Run
+from harness.study import Study
+
+SAME_WORK = ("device", "batch", "frames", "height", "width")
+"""Keys of a protocol card on which both sides of a cost ratio must agree."""
+
+FAR_AWAY = 100_000
+"""Beyond so many observations we say that the estimate sits on the boundary instead of asking for more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """The last record of every key; earlier attempts are superseded."""
+
+    control: str
+    candidate: str
+    seeds: tuple[int, ...]
+    blocks: Sequence[Block]
+    measurements: Mapping[tuple[str, int | None, str, str], Measurement]
+    """By generator, seed, metric, scope."""
+    scores: Mapping[tuple[str, int, str], Mapping[int, float]]
+    """By generator, seed, metric: one value per sample id."""
+    nfe: Mapping[str, frozenset[int]]
+    """Network evaluations per sample that each generator's samples took."""
+    steps: Mapping[tuple[str, int], int]
+    """Training steps done, by generator and seed."""
+    failures: Mapping[str, UnitRecord]
+    """Units whose last attempt failed."""
+
+    @classmethod
+    def of(cls, run: Run, study: Study, *, candidate: str) -> Facts:
+        """Read the run folder."""
+        samples = {(r.generator, r.seed, r.sample_id): r for r in run.read(SampleRecord)}
+        nfe: dict[str, set[int]] = {}
+        for record in samples.values():
+            nfe.setdefault(record.generator, set()).add(record.nfe)
+        units = {record.unit: record for record in run.read(UnitRecord)}
+        return cls(
+            control=study.control,
+            candidate=candidate,
+            seeds=study.seeds,
+            blocks=complete_blocks(run.read(TimingRecord)),
+            measurements={(r.generator, r.seed, r.metric, r.scope): r for r in run.read(Measurement)},
+            scores={
+                (r.generator, r.seed, r.metric): dict(zip(r.sample_ids, r.values, strict=True))
+                for r in run.read(SampleScores)
+            },
+            nfe={name: frozenset(counts) for name, counts in nfe.items()},
+            steps={(r.generator, r.seed): r.step for r in run.read(TrainingRecord)},
+            failures={name: record for name, record in units.items() if record.status == "failed"},
+        )
+
+    def of_generator(self, generator: str, metric: str, scope: str) -> list[Measurement]:
+        """The measurements of a quantity, one per seed (or one for all)."""
+        return [
+            m for (g, _, name, where), m in self.measurements.items() if (g, name, where) == (generator, metric, scope)
+        ]
+
+    def why_missing(self, generator: str, what: str, known: Iterable[Measurement] = ()) -> str:
+        """Why there is no value: the recorded reason, else a failed unit, else that it is not done yet."""
+        for measurement in known:
+            if measurement.reason:
+                return f"{what} of {generator} was not measured: {measurement.reason}"
+        for unit in self.failures.values():
+            if unit.generator in (generator, None):
+                return f"{what} of {generator} was not measured: unit {unit.unit} failed: {unit.reason}"
+        return f"{what} of {generator} was not measured in this run yet; the same command goes on"
+
+    def trained(self) -> str:
+        """How far each side was trained, in words."""
+        sides = []
+        for generator in (self.control, self.candidate):
+            steps = sorted({step for (name, _), step in self.steps.items() if name == generator})
+            seeds = sum(name == generator for name, _ in self.steps)
+            if steps:
+                done = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
+                sides.append(f"{generator} was trained once for {done} steps with {seeds} seed{'s' * (seeds > 1)}")
+            else:
+                sides.append(f"{generator} was not trained")
+        return ", ".join(sides) + ", and scored at that one point"
+
+
+def check_equal_steps(facts: Facts) -> None:
+    """Latency is compared at equal numbers of network evaluations only.
+
+    Raises:
+        NotComparableError: the samples of both sides took different numbers.
+    """
+    sides = [facts.nfe.get(name, frozenset()) for name in (facts.control, facts.candidate)]
+    if sides[0] and sides[1] and (sides[0] != sides[1] or len(sides[0]) > 1):
+        told = [", ".join(map(str, sorted(side))) for side in sides]
+        raise NotComparableError(
+            f"The claim is about equal steps, but {facts.control} took {told[0]} "
+            f"network evaluations per sample and {facts.candidate} {told[1]}. "
+            "Give both the same number of steps, solver order and guidance."
+        )
+
+
+def cost_ratio(facts: Facts, quantity: Literal["latency_s", "flops"], scope: str, *, bound: float) -> Evidence:
+    """control / candidate of one cost quantity against the bound that still meets the claim."""
+    interval = _time_ratio(facts, scope) if quantity == "latency_s" else _count_ratio(facts, quantity, scope)
+    what = {"latency_s": "seconds", "flops": "FLOPs"}[quantity]
+    name = f"{scope} {what}, {facts.control} / {facts.candidate}"
+    if interval.value is None:
+        return Evidence(name=name, value=None, n=interval.n, unit="x", outcome="undecided", why=f"{interval.reason}.")
+    if interval.lo is None or interval.hi is None:
+        outcome, why = "undecided", f"{interval.value:.3g}x without an interval: {interval.reason}."
+    else:
+        spread = f" ({interval.lo:.3g} to {interval.hi:.3g})" if interval.lo < interval.hi else " (exact count)"
+        found = f"{interval.value:.3g}x{spread}"
+        if interval.lo >= bound:
+            outcome, why = "met", f"{found}, at least {bound:.4g}x."
+        elif interval.hi < bound:
+            outcome, why = "not met", f"{found}, below {bound:.4g}x."
+        else:
+            logs = Interval(
+                value=math.log(interval.value),
+                lo=math.log(interval.lo),
+                hi=math.log(interval.hi),
+                n=interval.n,
+                method=interval.method,
+            )
+            outcome = "undecided"
+            more = _more(logs, math.log(bound), "ABBA blocks, over more launches,")
+            why = f"{found} includes {bound:.4g}x; {more}."
+    return Evidence(
+        name=name,
+        value=interval.value,
+        lo=interval.lo,
+        hi=interval.hi,
+        n=interval.n,
+        unit="x",
+        outcome=outcome,
+        why=why,
+    )
+
+
+def guard(
+    facts: Facts, metric: str, compare: Literal["difference", "log_distance_from_one"], *, margin: float
+) -> Evidence:
+    """Candidate against control in one quality score, sample by sample, against the margin."""
+    name = f"{metric}, {facts.candidate} against {facts.control}"
+    control, candidate, samples = [], [], []
+    for seed in facts.seeds:
+        sides = []
+        for generator in (facts.control, facts.candidate):
+            known = facts.measurements.get((generator, seed, metric, "clips"))
+            values = facts.scores.get((generator, seed, metric))
+            if values is None or (known is not None and known.value is None):
+                why = facts.why_missing(generator, f"{metric} (seed {seed})", [known] if known else [])
+                return Evidence(name=name, value=None, outcome="undecided", why=f"{why}.")
+            sides.append(values)
+        if sides[0].keys() != sides[1].keys():
+            alone = len(sides[0].keys() ^ sides[1].keys())
+            why = f"{alone} samples of seed {seed} have a score on one side only; run the same command again"
+            return Evidence(name=name, value=None, outcome="undecided", why=f"{why}.")
+        for sample in sorted(sides[0]):
+            control.append(sides[0][sample])
+            candidate.append(sides[1][sample])
+            samples.append(sample)
+    if compare == "difference":
+        interval = difference_interval(control, candidate, clusters=samples)
+        boundary, sign = -margin, 1.0
+    else:
+        interval = log_distance_interval(control, candidate, clusters=samples)
+        boundary, sign = margin, -1.0
+    told = [f"{label} {value:.3g}" for label, value in _levels(facts, metric, control, candidate)]
+    trained = "one training seed; other trainings are not covered"
+    if len(facts.seeds) > 1:
+        trained = f"pooled over {len(facts.seeds)} training seeds; other trainings are not covered"
+    beside = f"margin {margin:g}; {', '.join(told)}; {trained}"
+    outcome, why = _against_margin(interval, boundary, sign)
+    return Evidence(
+        name=name,
+        value=interval.value,
+        lo=interval.lo,
+        hi=interval.hi,
+        n=interval.n,
+        outcome=outcome,
+        why=f"{why} ({beside}).",
+    )
+
+
+def shown(facts: Facts, metrics: Sequence[str]) -> list[Evidence]:
+    """Scores of both sides, with the real clips' beside them, that inform but do not judge."""
+    rows = []
+    for metric in metrics:
+        real = [m.value for m in facts.of_generator("real", metric, "clips") if m.value is not None]
+        beside = (
+            f"real: {real[-1]:.4g}"
+            if real
+            else facts.why_missing("real", metric, facts.of_generator("real", metric, "clips"))
+        )
+        for generator in (facts.control, facts.candidate):
+            known = facts.of_generator(generator, metric, "clips")
+            if not known:
+                why = facts.why_missing(generator, metric)
+                rows.append(Evidence(name=f"{metric}, {generator}", value=None, outcome="shown", why=f"{why}."))
+            for score in known:
+                seed = f" (seed {score.seed})" if len(known) > 1 else ""
+                why = beside if score.value is not None else facts.why_missing(generator, metric, [score])
+                rows.append(
+                    Evidence(
+                        name=f"{metric}, {generator}{seed}",
+                        value=score.value,
+                        lo=score.lo,
+                        hi=score.hi,
+                        n=score.n,
+                        unit=score.unit,
+                        outcome="shown",
+                        why=f"{why}.",
+                    )
+                )
+    return rows
+
+
+def _time_ratio(facts: Facts, scope: str) -> Interval:
+    sides = (facts.control, facts.candidate)
+    blocks = [block for block in facts.blocks if block.scope == scope and all(side in block.seconds for side in sides)]
+    interval = ratio_interval(
+        [block.seconds[facts.control] for block in blocks],
+        [block.seconds[facts.candidate] for block in blocks],
+        launches=[(block.seed, block.launch) for block in blocks],
+    )
+    if interval.value is not None:
+        return interval
+    reasons = [facts.why_missing(side, f"{scope} time", facts.of_generator(side, "latency_s", scope)) for side in sides]
+    return Interval(value=None, n=0, method=interval.method, reason="; ".join(reasons))
+
+
+def _check_same_work(known: Sequence[Measurement], metric: str) -> None:
+    """Counts compare only on equal device, batch and shape, where the protocol names them."""
+    for key in SAME_WORK:
+        named = {m.generator: m.protocol[key] for m in known if key in m.protocol}
+        if len(set(map(str, named.values()))) > 1:
+            told = ", ".join(f"{generator} with {key} {value}" for generator, value in named.items())
+            raise NotComparableError(f"{metric} was measured for {told}. Measure both sides on the same work.")
+
+
+def _count_ratio(facts: Facts, metric: str, scope: str) -> Interval:
+    method = f"{metric} counted on both sides"
+    counts = []
+    for side in (facts.control, facts.candidate):
+        known = facts.of_generator(side, metric, scope)
+        if not known or any(m.value is None for m in known):
+            return Interval(value=None, n=0, method=method, reason=facts.why_missing(side, f"{scope} {metric}", known))
+        counts.append(known)
+    _check_same_work([m for known in counts for m in known], f"{scope} {metric}")
+    ranges = []
+    for known in counts:
+        values = [m.value for m in known if m.value is not None]
+        # Seeds may draw stages differently: the range of their counts is the honest width of an exact count.
+        ends = [end for m in known for end in (m.lo, m.hi) if end is not None] + values
+        ranges.append((sum(values) / len(values), min(ends), max(ends)))
+    (control, control_lo, control_hi), (candidate, candidate_lo, candidate_hi) = ranges
+    return Interval(
+        value=control / candidate,
+        lo=control_lo / candidate_hi,
+        hi=control_hi / candidate_lo,
+        n=min(len(known) for known in counts),
+        method=method,
+    )
+
+
+def _levels(facts: Facts, metric: str, control: Sequence[float], candidate: Sequence[float]) -> list[tuple[str, float]]:
+    levels = [
+        (facts.control, math.fsum(control) / len(control)),
+        (facts.candidate, math.fsum(candidate) / len(candidate)),
+    ]
+    real = [m.value for m in facts.of_generator("real", metric, "clips") if m.value is not None]
+    return levels + [("real", value) for value in real[-1:]]
+
+
+def _against_margin(interval: Interval, boundary: float, sign: float) -> tuple[str, str]:
+    if interval.value is None:
+        return "undecided", interval.reason
+    if interval.lo is None or interval.hi is None:
+        return "undecided", f"{interval.value:+.3g} without an interval: {interval.reason}"
+    found = f"{interval.value:+.3g} ({interval.lo:+.3g} to {interval.hi:+.3g})"
+    ends = [sign * (end - boundary) for end in (interval.lo, interval.hi)]
+    if min(ends) > 0:
+        return "not worse", f"{found}, all of it within the margin"
+    if max(ends) < 0:
+        return "worse", f"{found}, all of it beyond the margin"
+    return "undecided", f"{found} includes the margin; {_more(interval, boundary, 'videos')}"
+
+
+def _more(interval: Interval, boundary: float, what: str) -> str:
+    needed = observations_needed(interval, boundary)
+    if needed is None or needed > FAR_AWAY:
+        return f"the estimate sits so close to the boundary that more {what} would not decide it"
+    return f"about {needed} {what} would decide it if the estimate stays (this run has {interval.n})"

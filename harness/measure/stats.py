@@ -1,0 +1,310 @@
+"""Intervals for few, paired, clustered observations: timing blocks and per-video scores.
+
+Every function returns an :class:`Interval`. Where a spread cannot be known, ``lo`` and ``hi`` are None and
+``reason`` says why; an interval never collapses to zero width because a sample happened to show no variation.
+
+One rule holds throughout. Observations come in clusters (blocks in process launches, seeds in sample ids)
+whose shared effect may be larger or smaller than the noise within. A pre-test that pools when the effect
+looks small is anti-conservative, so both intervals are computed and the wider one counts. What this buys,
+measured by simulation (4,000 repetitions, 3 launches of 3 blocks, noise 3 % a call, level 95 %): at no
+launch effect blocks alone cover 95.5 % and the wider interval 98.7 %; with a launch effect of 3 % blocks
+alone cover 82.6 % and the wider interval 96.5 %. A bootstrap-t over 9 blocks (800 repetitions) covers 81.6 %
+there, and 89.4 % when one call in ten is 1.5 times slower, which is why it is not used.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+FEWEST_BLOCKS = 4
+FEWEST_PAIRS = 8
+
+
+@dataclass(frozen=True, kw_only=True)
+class Interval:
+    """A value, the interval around it, and what it rests on."""
+
+    value: float | None
+    """Point estimate; None if there is nothing to estimate from."""
+    lo: float | None = None
+    """Lower end; None where the spread is not known."""
+    hi: float | None = None
+    """Upper end; None where the spread is not known."""
+    n: int
+    """Independent observations: blocks or pairs."""
+    method: str
+    """How value and interval came about, in a few words."""
+    reason: str = ""
+    """Why value or interval are missing."""
+
+
+def ratio_interval(
+    control_blocks: Sequence[Sequence[float]],
+    candidate_blocks: Sequence[Sequence[float]],
+    *,
+    launches: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """How many times longer the control takes: geometric mean over blocks of mean(control) / mean(candidate).
+
+    A block interleaves both (ABBA), so that drift cancels within it; the block is the unit. The interval is
+    Student's t on the blocks' log ratios. With ``launches``, t on the launch means is computed as well, and
+    the wider one counts (module docstring).
+
+    Args:
+        control_blocks: seconds, one sequence of calls per block.
+        candidate_blocks: the same blocks, same order.
+        launches: process launch of each block; None if all blocks share one.
+        level: coverage asked for.
+
+    Raises:
+        ValueError: the two sides have different numbers of blocks, or a call took no time.
+
+    >>> block = [[2.0, 2.0]]
+    >>> ratio_interval(block * 3, [[1.0, 1.0]] * 3).reason
+    '3 blocks; an interval needs at least 4'
+    >>> slow, fast = [[2.0], [2.2], [1.9], [2.1]], [[1.0], [1.0], [1.0], [1.0]]
+    >>> found = ratio_interval(slow, fast)
+    >>> round(found.value, 3), round(found.lo, 3), round(found.hi, 3)
+    (2.047, 1.851, 2.263)
+    """
+    if len(control_blocks) != len(candidate_blocks):
+        raise ValueError(f"{len(control_blocks)} control blocks but {len(candidate_blocks)} candidate blocks")
+    logs = np.array(
+        [
+            _log_mean(control) - _log_mean(candidate)
+            for control, candidate in zip(control_blocks, candidate_blocks, strict=True)
+        ]
+    )
+    blocks = len(logs)
+    clusters = list(launches) if launches is not None else [0] * blocks
+    several = len(set(clusters))
+    method = f"geometric mean of the ratio of means over {blocks} ABBA blocks, Student t on log ratios"
+    if several > 1:
+        method += f", blocks or {several} launch means, whichever is wider"
+    if not blocks:
+        return Interval(value=None, n=0, method=method, reason="no complete block was timed")
+    value = math.exp(logs.mean())
+    if blocks < FEWEST_BLOCKS:
+        reason = f"{blocks} block{'s' * (blocks > 1)}; an interval needs at least {FEWEST_BLOCKS}"
+        return Interval(value=value, n=blocks, method=method, reason=reason)
+    half = _half_width(logs, clusters, level)
+    if half == 0:
+        return Interval(value=value, n=blocks, method=method, reason="all blocks agree to the last bit: no clock does")
+    return Interval(value=value, lo=value * math.exp(-half), hi=value * math.exp(half), n=blocks, method=method)
+
+
+def median_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
+    """Median with the order statistics that cover it for any continuous distribution.
+
+    The interval is (x_(k), x_(n+1-k)) with the largest k such that P(Bin(n, 1/2) < k) <= (1 - level) / 2,
+    so its coverage is at least ``level``; below 6 values there is none at 95 %.
+
+    >>> found = median_interval([5.0, 1.0, 2.0, 3.0, 4.0, 6.0])
+    >>> found.value, found.lo, found.hi
+    (3.5, 1.0, 6.0)
+    >>> median_interval([1.0, 2.0]).lo is None
+    True
+    """
+    from scipy import stats
+
+    ordered = np.sort(np.asarray(values, dtype=np.float64))
+    count = len(ordered)
+    method = f"median, order statistics ({level:.0%})"
+    if not count:
+        return Interval(value=None, n=0, method=method, reason="no values")
+    value = float(np.median(ordered))
+    rank = int(stats.binom.ppf((1 - level) / 2, count, 0.5))
+    # ppf is the smallest k with P(X <= k) >= tail; the order statistic needs P(X < rank) <= tail.
+    if rank < 1:
+        reason = f"{count} values; an order-statistic interval at {level:.0%} needs more"
+        return Interval(value=value, n=count, method=method, reason=reason)
+    return Interval(value=value, lo=float(ordered[rank - 1]), hi=float(ordered[count - rank]), n=count, method=method)
+
+
+def difference_interval(
+    control: Sequence[float],
+    candidate: Sequence[float],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Mean of candidate - control over pairs of the same sample.
+
+    Scores of 0 and 1 take Tango's score interval for paired proportions (Statistics in Medicine 17:891,
+    1998): it keeps a width of about z^2/n when no pair differs, where t would claim certainty. Others take
+    Student's t on the differences. With ``clusters`` (the sample id, where several seeds answer the same
+    prompt with the same noise), t on cluster means is computed as well, and the wider one counts.
+
+    Raises:
+        ValueError: the two sides have different lengths.
+
+    >>> found = difference_interval([1.0] * 100, [1.0] * 100)
+    >>> found.value, round(found.lo, 3), round(found.hi, 3)
+    (0.0, -0.037, 0.037)
+    """
+    first, second = _pairs(control, candidate)
+    pairs = len(first)
+    binary = bool(np.isin(first, (0.0, 1.0)).all() and np.isin(second, (0.0, 1.0)).all())
+    method = f"paired difference of {pairs} samples, " + ("Tango's score interval" if binary else "Student t")
+    names = list(clusters) if clusters is not None else list(range(pairs))
+    groups = len(set(names))
+    if groups < pairs:
+        method += f", pairs or {groups} sample means over seeds, whichever is wider"
+    if not pairs:
+        return Interval(value=None, n=0, method=method, reason="no sample was scored on both sides")
+    difference = second - first
+    value = float(difference.mean())
+    if groups < FEWEST_PAIRS:
+        reason = f"{groups} sample{'s' * (groups > 1)}; an interval needs at least {FEWEST_PAIRS}"
+        return Interval(value=value, n=groups, method=method, reason=reason)
+    half = 0.0 if binary and groups == pairs else _half_width(difference, names, level)
+    if not binary and half == 0:
+        reason = f"all {pairs} differences are equal, so their spread is not known"
+        return Interval(value=value, n=groups, method=method, reason=reason)
+    lo, hi = value - half, value + half
+    if binary:
+        gains, losses = int((difference > 0).sum()), int((difference < 0).sum())
+        score_lo, score_hi = tango_interval(gains, losses, pairs, level=level)
+        lo, hi = max(-1.0, min(lo, score_lo)), min(1.0, max(hi, score_hi))
+    return Interval(value=value, lo=lo, hi=hi, n=groups, method=method)
+
+
+def tango_interval(gains: int, losses: int, pairs: int, *, level: float = 0.95) -> tuple[float, float]:
+    """Score interval for the difference of paired proportions, (gains - losses) / pairs.
+
+    All differences delta with (gains - losses - n delta)^2 <= z^2 n (2 q + delta (1 - delta)), q being the
+    maximum-likelihood estimate of the probability of a loss under delta.
+
+    >>> lo, hi = tango_interval(0, 0, 64)
+    >>> round(lo, 4), round(hi, 4)
+    (-0.0566, 0.0566)
+    """
+    return -_tango_upper(losses, gains, pairs, level), _tango_upper(gains, losses, pairs, level)
+
+
+def _tango_upper(gains: int, losses: int, pairs: int, level: float) -> float:
+    from scipy import optimize, stats
+
+    estimate = (gains - losses) / pairs
+    if estimate == 1:
+        return 1.0
+    z = stats.norm.ppf((1 + level) / 2)
+
+    def excess(delta: float) -> float:
+        b = -gains - losses + (2 * pairs - gains + losses) * delta
+        root = math.sqrt(max(b * b + 8 * pairs * losses * delta * (1 - delta), 0.0))
+        loss_probability = (root - b) / (4 * pairs)
+        variance = pairs * (2 * loss_probability + delta * (1 - delta))
+        return float((gains - losses - pairs * delta) ** 2 - z * z * variance)
+
+    # With no discordant pair, delta = estimate is itself a root: start to the right of it.
+    return float(optimize.brentq(excess, estimate + 1e-9, 1.0))
+
+
+def log_distance_interval(
+    control: Sequence[float],
+    candidate: Sequence[float],
+    *,
+    clusters: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """How much further from 1 the candidate's mean is: |log mean(candidate)| - |log mean(control)|.
+
+    For ratios to the real data, 1 is best and neither direction is better. The two log means have a joint
+    covariance (delta method, pairs kept together); the interval is the range of the statistic over the
+    ellipse whose every linear projection is the t interval. Away from 1 that is the t interval itself; where
+    the absolute value folds it is wider, because a mean near 1 always looks further from 1 than it is.
+    Measured with 64 lognormal samples of spread 0.5: 95 to 99 % coverage, where a percentile bootstrap, which
+    cannot see the fold, fell to 90 %; at spread 0.8 skewness costs more than a point (93.6 % of 500).
+    With ``clusters``, their means are the pairs.
+
+    Raises:
+        ValueError: the two sides have different lengths, or a value is negative.
+
+    >>> spread = [0.8, 0.9, 1.0, 1.1, 1.2, 1.0, 0.9, 1.1]
+    >>> found = log_distance_interval(spread, [value / 2 for value in reversed(spread)])
+    >>> round(found.value, 2), round(found.lo, 2), round(found.hi, 2)
+    (0.69, 0.53, 0.8)
+    """
+    from scipy import stats
+
+    first, second = _pairs(control, candidate)
+    if (first < 0).any() or (second < 0).any():
+        raise ValueError("a ratio to real data cannot be negative")
+    names = list(clusters) if clusters is not None else list(range(len(first)))
+    means = np.stack([_cluster_means(first, names), _cluster_means(second, names)], axis=1)
+    groups = len(means)
+    method = f"|log mean| candidate - control over {groups} samples, delta method, range over the joint ellipse"
+    if not groups:
+        return Interval(value=None, n=0, method=method, reason="no sample was scored on both sides")
+    centre = means.mean(axis=0)
+    if (centre == 0).any():
+        return Interval(value=None, n=groups, method=method, reason="a mean ratio is 0, which has no logarithm")
+    value = float(abs(math.log(centre[1])) - abs(math.log(centre[0])))
+    if groups < FEWEST_PAIRS:
+        reason = f"{groups} sample{'s' * (groups > 1)}; an interval needs at least {FEWEST_PAIRS}"
+        return Interval(value=value, n=groups, method=method, reason=reason)
+    relative = means / centre - 1
+    if not np.ptp(relative[:, 1] - relative[:, 0]):
+        reason = f"all {groups} pairs are in proportion, so the spread of their ratio is not known"
+        return Interval(value=value, n=groups, method=method, reason=reason)
+    deviations, axes = np.linalg.eigh(np.cov(relative.T) / groups)
+    angle = np.linspace(0, 2 * np.pi, 1441)
+    circle = np.stack([np.cos(angle), np.sin(angle)]) * np.sqrt(np.clip(deviations, 0, None))[:, None]
+    quantile = stats.t.ppf((1 + level) / 2, groups - 1)
+    # The statistic is piecewise linear and monotone along one axis, so its extremes lie on the boundary.
+    ellipse = np.log(centre)[:, None] + quantile * (axes @ circle)
+    statistic = np.abs(ellipse[1]) - np.abs(ellipse[0])
+    return Interval(value=value, lo=float(statistic.min()), hi=float(statistic.max()), n=groups, method=method)
+
+
+def observations_needed(interval: Interval, boundary: float) -> int | None:
+    """How many observations would move the interval off ``boundary``, were the estimate to stay where it is.
+
+    The width shrinks with the square root of n. None if the interval is missing or the estimate sits on the
+    boundary.
+
+    >>> observations_needed(Interval(value=0.0, lo=-0.1, hi=0.1, n=64, method=""), -0.05)
+    256
+    """
+    if interval.value is None or interval.lo is None or interval.hi is None or interval.value == boundary:
+        return None
+    half = interval.value - interval.lo if boundary < interval.value else interval.hi - interval.value
+    return math.ceil(round(interval.n * (half / (interval.value - boundary)) ** 2, 6))
+
+
+def _log_mean(seconds: Sequence[float]) -> float:
+    if not len(seconds) or min(seconds) <= 0:
+        raise ValueError(f"a block needs calls that took time, got {list(seconds)}")
+    return math.log(math.fsum(seconds) / len(seconds))
+
+
+def _pairs(control: Sequence[float], candidate: Sequence[float]) -> tuple[np.ndarray, np.ndarray]:
+    if len(control) != len(candidate):
+        raise ValueError(f"{len(control)} control values but {len(candidate)} candidate values; pairs are needed")
+    return np.asarray(control, dtype=np.float64), np.asarray(candidate, dtype=np.float64)
+
+
+def _cluster_means(values: np.ndarray, clusters: Sequence[Hashable]) -> np.ndarray:
+    members: dict[Hashable, list[float]] = {}
+    for name, value in zip(clusters, values.tolist(), strict=True):
+        members.setdefault(name, []).append(value)
+    return np.array([math.fsum(group) / len(group) for group in members.values()])
+
+
+def _half_width(values: np.ndarray, clusters: Sequence[Hashable], level: float) -> float:
+    """Half the t interval of the mean, over values or over cluster means, whichever is wider."""
+    from scipy import stats
+
+    widths = [0.0]
+    for sample in (values, _cluster_means(values, clusters)):
+        count = len(sample)
+        if count > 1:
+            quantile = stats.t.ppf((1 + level) / 2, count - 1)
+            widths.append(float(quantile * sample.std(ddof=1) / math.sqrt(count)))
+    return max(widths)

@@ -1,0 +1,113 @@
+"""Does the clip show what the caption asks for? Digit and direction, two scores, as the digit judge sees
+them.
+
+The judge is a network that makes mistakes: its accuracy on held-out real clips is in the protocol card and
+is the best score that a perfect generator could expect. A judge never abstains, so chance (1/10, 1/8) is
+the floor.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from scipy import stats
+
+from harness.data.digits import DIRECTIONS, MovingDigits
+from harness.errors import NotComparableError
+from harness.metrics.base import Score, Tools, VideoSet
+
+_BATCH = 64
+
+
+def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval for a proportion; honest near 0 and 1, where the normal interval is not.
+
+    >>> lo, hi = wilson_interval(95, 100)
+    >>> round(lo, 4), round(hi, 4)
+    (0.8882, 0.9785)
+    """
+    interval = stats.binomtest(successes, trials).proportion_ci(confidence_level=confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+class _JudgedAccuracy:
+    name: str
+    unit = "1"
+    higher_is_better: bool | None = True
+    needs_reference = False
+    needs_prompts = True
+    asks_for: Literal["digit", "direction"]
+    classes: int
+
+    def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
+        """Share of ``generated`` that shows what its prompt asks for, with Wilson's 95 % interval over
+        videos.
+
+        The value is None, with the reason, where there are no prompts or no data set that the judge was
+        made for.
+
+        Raises:
+            NotComparableError: frames or size are not those of the data set that the judge learned from.
+            UsageError: a prompt is no caption of the data set.
+        """
+        data = tools.dataset
+        if not isinstance(data, MovingDigits):
+            return self._missing(generated, "the digit judge knows the data set moving-digits only, and none was given")
+        if generated.prompts is None:
+            return self._missing(generated, f"'{generated.label}' has no prompts to compare with")
+        shape = data.shape
+        if (generated.frames, *generated.size) != (shape.frames, shape.height, shape.width):
+            raise NotComparableError(
+                f"cannot score '{self.name}': '{generated.label}' has {generated.frames} frames of "
+                f"{generated.size[0]}x{generated.size[1]}, the judge learned from {shape.frames} frames of "
+                f"{shape.height}x{shape.width}. Give the data set the options that the videos were made with."
+            )
+        from harness.metrics.features.digit_judge import load_or_train_judge  # imports torch
+
+        asked = np.array([data.parse(prompt)[self.asks_for] for prompt in generated.prompts])
+        judge = load_or_train_judge(data, tools.judges)
+        which = ("digit", "direction").index(self.asks_for)
+        seen = np.concatenate([judge.predict(batch)[which] for batch in generated.batches(_BATCH)])
+        right = (seen == asked).astype(np.float64)
+        lo, hi = wilson_interval(int(right.sum()), len(right))
+        return Score(
+            value=float(right.mean()),
+            n=len(right),
+            lo=lo,
+            hi=hi,
+            method="share of videos, Wilson 95 % interval",
+            per_sample=right,
+            protocol={
+                "judge": judge.name,
+                "judge_key": judge.key,
+                "held_out_accuracy": getattr(judge.held_out, self.asks_for),
+                "held_out_clips": judge.held_out.clips,
+                "n_train_images": judge.trained["images"],
+                "n_train_clips": judge.trained["clips"],
+                "trained_on": "train split",
+                "chance": 1 / self.classes,
+                "frames": generated.frames,
+                "size": list(generated.size),
+                "n_generated": len(right),
+            },
+        )
+
+    def _missing(self, generated: VideoSet, reason: str) -> Score:
+        return Score(value=None, n=len(generated), reason=reason, protocol={"n_generated": len(generated)})
+
+
+class DigitAccuracy(_JudgedAccuracy):
+    """Share of videos in which the judge sees the digit that the prompt asks for, in [0, 1]."""
+
+    name = "digit_accuracy"
+    asks_for = "digit"
+    classes = 10
+
+
+class DirectionAccuracy(_JudgedAccuracy):
+    """Share of videos that start in the direction that the prompt asks for, one of eight, in [0, 1]."""
+
+    name = "direction_accuracy"
+    asks_for = "direction"
+    classes = len(DIRECTIONS)

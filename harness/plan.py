@@ -1,0 +1,100 @@
+"""The units of work of a study, in the order in which they run. Needs no torch."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from harness.study import Study
+
+UnitKind = Literal["train", "time", "latency", "count", "sample", "score"]
+REAL = "real"
+"""Held-out real clips, scored like a generator: what a perfect one would get."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unit:
+    """One piece of work that is done, or failed, as a whole."""
+
+    kind: UnitKind
+    seed: int
+    generator: str | None = None
+    """Label; ``real`` for held-out clips; None for timings, which serve all generators."""
+    batch: int | None = None
+    """sample: number of the batch."""
+    launch: int | None = None
+    """time: number of the process launch."""
+    metric: str | None = None
+    """score: name of the metric."""
+
+    @property
+    def id(self) -> str:
+        """``train/tpdiff/0``, ``time/0/2``, ``sample/tpdiff/0/3``, ``score/kvd[transnetv2]/real/0`` ..."""
+        parts = (self.kind, self.metric, self.generator, self.seed, self.batch, self.launch)
+        return "/".join(str(part) for part in parts if part is not None)
+
+
+def plan(study: Study) -> tuple[Unit, ...]:
+    """All units: every training first, then the timings (nothing else runs then), counts, samples and scores."""
+    labels = [entry.label for entry in study.generators]
+    batches = range(len(batch_starts(study)))
+    units: list[Unit] = []
+    for seed in study.seeds:
+        units += [Unit(kind="train", generator=label, seed=seed) for label in labels]
+    for seed in study.seeds:
+        units += [Unit(kind="time", seed=seed, launch=launch) for launch in range(study.latency.launches)]
+        if study.latency.launches:
+            units.append(Unit(kind="latency", seed=seed))
+    for seed in study.seeds:
+        for label in labels:
+            units.append(Unit(kind="count", generator=label, seed=seed))
+            units += [Unit(kind="sample", generator=label, seed=seed, batch=batch) for batch in batches]
+    units += [Unit(kind="sample", generator=REAL, seed=study.seeds[0], batch=batch) for batch in batches]
+    for metric in study.metrics:
+        units.append(Unit(kind="score", metric=metric, generator=REAL, seed=study.seeds[0]))
+        for seed in study.seeds:
+            units += [Unit(kind="score", metric=metric, generator=label, seed=seed) for label in labels]
+    return tuple(units)
+
+
+def batch_starts(study: Study) -> range:
+    """First sample id of each batch."""
+    return range(0, study.sampling.videos, study.sampling.batch)
+
+
+def batch_ids(study: Study, batch: int) -> list[int]:
+    """Sample ids of a batch."""
+    start = batch_starts(study)[batch]
+    return list(range(start, min(start + study.sampling.batch, study.sampling.videos)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Forecast:
+    """What a run would take, as far as anybody measured it."""
+
+    units: Mapping[str, int]
+    """Units by kind."""
+    seconds: float | None
+    """None: nobody measured this study; ``source`` says so."""
+    source: str
+    """Where the seconds come from."""
+    disk_bytes: int | None
+    """Size of the finished run folder; None like ``seconds``."""
+
+
+def forecast(study: Study) -> Forecast:
+    """Units, seconds and bytes of a full run. Time and space are those measured on the study's reference machine."""
+    units: Counter[str] = Counter(unit.kind for unit in plan(study))
+    reference = study.reference
+    unmeasured = sorted(kind for kind in units if reference is None or kind not in reference.seconds)
+    if reference is None or unmeasured:
+        source = f"not measured for: {', '.join(unmeasured)}; after one run, write its seconds under `reference`"
+        return Forecast(units=units, seconds=None, source=source, disk_bytes=None)
+    return Forecast(
+        units=units,
+        seconds=sum(number * reference.seconds[kind] for kind, number in units.items()),
+        source=f"measured on {reference.machine}; yours may differ",
+        disk_bytes=reference.disk_bytes,
+    )

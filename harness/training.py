@@ -1,0 +1,172 @@
+"""Training, the same for every generator: data order, optimiser, averaging, checkpoints.
+
+Every draw is a function of (study seed, training seed, step). So training carries no random state, and a run
+that was killed goes on from its checkpoint to the same weights, bit for bit on the CPU.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save
+
+from harness.data.base import Dataset
+from harness.data.prompts import tokenize
+from harness.errors import UnitError
+from harness.generator import Batch, Probe, Trainable
+from harness.measure.clock import synchronize
+from harness.measure.probe import SpanProbe
+from harness.records import TrainingRecord
+from harness.seeds import derive_seed, torch_generator
+from harness.store import write_atomically
+from harness.study import Study
+
+
+def make_batch(study: Study, dataset: Dataset, *, seed: int, step: int) -> Batch:
+    """The batch of a training step, with all of its shared randomness, on the study's device.
+
+    Step s sees the clips s*B .. s*B + B-1 of the train split, whatever the generator.
+    """
+    from harness.diffusion.pixels import to_latent
+
+    size = study.training.batch
+    root = derive_seed(study.seed, "training", seed)
+    clips = dataset.clips("train", np.arange(step * size, (step + 1) * size))
+    tokens = torch.from_numpy(tokenize(clips.captions, vocabulary=dataset.vocabulary, length=dataset.caption_length))
+    dropped = torch.rand(size, generator=torch_generator(root, "caption-dropout", step))
+    tokens[dropped < study.training.caption_dropout] = 0
+    clean = to_latent(clips.frames)
+    noise = torch.randn(clean.shape, generator=torch_generator(root, "noise", step))
+    uniform = torch.rand(size, generator=torch_generator(root, "time", step))
+    device = study.device
+    return Batch(
+        clips=clean.to(device),
+        tokens=tokens.to(device),
+        noise=noise.to(device),
+        uniform=uniform.to(device),
+        step=step,
+        seed=root,
+    )
+
+
+class Trainer:
+    """One generator's training: AdamW, linear warm-up, clipped gradients, averaged weights."""
+
+    def __init__(self, generator: Trainable, study: Study, dataset: Dataset, *, label: str, seed: int) -> None:
+        self.generator, self.study, self.dataset = generator, study, dataset
+        self.label, self.seed = label, seed
+        self.step = 0
+        self.parameters = dict(generator.denoiser.named_parameters())
+        self.average = {name: value.detach().clone() for name, value in generator.denoiser.state_dict().items()}
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=study.training.learning_rate)
+
+    def train_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
+        """Forward, backward, optimiser, averaging. Returns the detached loss, not yet read from the device."""
+        config = self.study.training
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(self.step)
+        loss = self.generator.training_step(batch, probe)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
+        self.optimizer.step()
+        self.optimizer.zero_grad(set_to_none=True)
+        self._update_average(min(config.ema, (1 + self.step) / (10 + self.step)))
+        self.step += 1
+        return loss.detach()
+
+    def learning_rate(self, step: int) -> float:
+        """Linear from 1/warmup of the peak to the peak, then constant."""
+        config = self.study.training
+        return config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
+
+    @torch.no_grad()
+    def _update_average(self, decay: float) -> None:
+        current = self.generator.denoiser.state_dict()
+        floats = [name for name, value in current.items() if value.is_floating_point()]
+        torch._foreach_lerp_([self.average[name] for name in floats], [current[name] for name in floats], 1 - decay)
+        for name in current.keys() - set(floats):
+            self.average[name].copy_(current[name])
+
+    def run(
+        self,
+        *,
+        state: Path,
+        weights: Path,
+        record: Callable[[TrainingRecord], None],
+        progress: Callable[[int, str], None],
+    ) -> None:
+        """Train to the study's last step, from ``state`` if it exists, and write the averaged ``weights``.
+
+        Raises:
+            UnitError: the loss is no number any more.
+        """
+        config = self.study.training
+        if state.is_file():
+            self.load_state(state)
+        saved_at = self.step
+        while self.step < config.steps:
+            entry = self._train_block(min(config.block, config.steps - self.step))
+            record(entry)
+            if self.step - saved_at >= config.checkpoint or self.step == config.steps:
+                self.save_state(state)
+                saved_at = self.step
+            progress(self.step, f"loss {entry.loss:.3f}")
+        write_atomically(weights, save({name: value.contiguous() for name, value in self.average.items()}))
+
+    def _train_block(self, steps: int) -> TrainingRecord:
+        probe, losses, device = SpanProbe(), [], self.study.device
+        synchronize(device)
+        start = time.perf_counter()
+        for _ in range(steps):
+            batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.step)
+            losses.append(self.train_step(batch, probe))
+        loss = torch.stack(losses).mean().item()
+        synchronize(device)
+        seconds = time.perf_counter() - start
+        if not math.isfinite(loss):
+            raise UnitError(
+                f"training of '{self.label}' diverged: the mean loss of the steps up to {self.step} is {loss}. "
+                f"Lower training.learning_rate ({self.study.training.learning_rate}) or raise training.warmup."
+            )
+        return TrainingRecord(
+            generator=self.label,
+            seed=self.seed,
+            step=self.step,
+            steps=steps,
+            loss=loss,
+            seconds=seconds,
+            samples=self.step * self.study.training.batch,
+            learning_rate=self.learning_rate(self.step - 1),
+            notes=probe.notes(),
+            spans_s=dict(probe.spans_s),
+        )
+
+    def save_state(self, path: Path) -> None:
+        """Everything that training needs to go on, in one safetensors file, replaced atomically."""
+        tensors = {f"model/{name}": value for name, value in self.generator.denoiser.state_dict().items()}
+        tensors |= {f"average/{name}": value for name, value in self.average.items()}
+        for name, parameter in self.parameters.items():
+            for key, value in self.optimizer.state.get(parameter, {}).items():
+                tensors[f"optimizer/{name}/{key}"] = value
+        contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
+        write_atomically(path, save(contiguous, metadata={"step": str(self.step)}))
+
+    def load_state(self, path: Path) -> None:
+        """Go on where :meth:`save_state` left off."""
+        with safe_open(path, framework="pt", device=self.study.device) as file:
+            self.step = int(file.metadata()["step"])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
+        self.generator.denoiser.load_state_dict(_under(tensors, "model/"))
+        self.average = _under(tensors, "average/")
+        for name, parameter in self.parameters.items():
+            self.optimizer.state[parameter] = _under(tensors, f"optimizer/{name}/")
+
+
+def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}

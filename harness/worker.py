@@ -1,0 +1,213 @@
+"""The child process that does a unit's work: ``python -m harness.worker RUN_FOLDER``, commands on stdin.
+
+What it prints otherwise, a plugin's ``print`` included, goes to its log; the protocol has its own pipe.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import os
+import sys
+import threading
+import traceback
+from collections.abc import Callable
+from functools import cached_property, lru_cache
+from pathlib import Path
+from queue import Queue
+from typing import Any
+
+import numpy as np
+import torch
+
+from harness.assembly import build_dataset, build_generator, build_request, state_file, weights_file
+from harness.costs import count_costs
+from harness.errors import TpbenchError, UnitError
+from harness.generator import Generation, Generator, NullProbe, Request, Trainable
+from harness.measure.clock import timed
+from harness.plan import REAL
+from harness.records import SampleRecord
+from harness.scoring import score
+from harness.store import Run, write_atomically
+from harness.study import Study, load_study
+from harness.training import Trainer, make_batch
+
+OnProgress = Callable[[float, str], None]
+
+
+class Session:
+    """One generator with one training seed, as one process sees it."""
+
+    def __init__(self, run: Run, study: Study, label: str, seed: int) -> None:
+        self.run, self.study, self.label, self.seed = run, study, label, seed
+        self.dataset = build_dataset(study)
+        self.weights = weights_file(run, label=label, seed=seed)
+        self.state = state_file(run, label=label, seed=seed)
+
+    @cached_property
+    def generator(self) -> Generator:
+        """Ready to sample, with the trained weights."""
+        return self._build(self.weights if self.weights.is_file() else None)
+
+    @cached_property
+    def trainer(self) -> Trainer:
+        """Ready to take one more step from where training ended."""
+        generator = self._build(None)
+        if not isinstance(generator, Trainable):
+            raise UnitError(f"'{self.label}' cannot be trained here: it has no training_step")
+        trainer = Trainer(generator, self.study, self.dataset, label=self.label, seed=self.seed)
+        if self.state.is_file():
+            trainer.load_state(self.state)
+        return trainer
+
+    @property
+    def trainable(self) -> bool:
+        return isinstance(self.generator, Trainable)
+
+    def _build(self, weights: Path | None) -> Generator:
+        return build_generator(self.study, self.dataset, label=self.label, seed=self.seed, weights=weights)
+
+    def request(self, sample_ids: list[int]) -> Request:
+        return build_request(self.study, self.dataset, sample_ids)
+
+    def train(self, progress: OnProgress) -> dict[str, Any]:
+        """Train to the end, from the last checkpoint if there is one."""
+        if not isinstance(self._build(None), Trainable):
+            return {"trained": False}
+        self.trainer.run(state=self.state, weights=self.weights, record=self.run.append, progress=progress)
+        return {"trained": True}
+
+    def count(self) -> dict[str, Any]:
+        """FLOPs, network evaluations, parameters and memory, in passes that nobody times."""
+        measurements = count_costs(
+            study=self.study,
+            label=self.label,
+            seed=self.seed,
+            generator=self.generator,
+            request=self.request,
+            trainer=(lambda: self.trainer) if self.trainable else None,
+        )
+        self.run.append(measurements)
+        return {}
+
+    def sample(self, sample_ids: list[int]) -> dict[str, Any]:
+        """Generate these samples, or take the real clips, and keep their frames without loss."""
+        request = self.request(sample_ids)
+        if self.label == REAL:
+            real = self.dataset.clips("test", np.asarray(sample_ids)).rgb()
+            generation = Generation(frames=real, nfe=0, full_rate_nfe=0.0)
+        else:
+            generation = self.generator.generate(request, NullProbe())
+        check_generation(generation, request, self.label)
+        records = []
+        for prompt, sample_id, frames in zip(request.prompts, sample_ids, generation.frames, strict=True):
+            file = self.run.videos / self.label / str(self.seed) / f"{sample_id:06d}.npy"
+            buffer = io.BytesIO()
+            np.save(buffer, frames, allow_pickle=False)
+            write_atomically(file, buffer.getvalue())
+            records.append(
+                SampleRecord(
+                    generator=self.label,
+                    seed=self.seed,
+                    sample_id=sample_id,
+                    prompt=prompt,
+                    file=file.relative_to(self.run.root).as_posix(),
+                    sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
+                    nfe=generation.nfe,
+                    full_rate_nfe=generation.full_rate_nfe,
+                )
+            )
+        self.run.append(records)
+        return {}
+
+    def time(self, scope: str) -> dict[str, Any]:
+        """Seconds of one call; what the call needs is made ready before the clock starts."""
+        device = self.study.device
+        if scope == "end_to_end":
+            request = self.request(list(range(self.study.latency.videos)))
+            generator = self.generator
+            return {"seconds": timed(lambda: generator.generate(request, NullProbe()), device=device)}
+        trainer = self.trainer
+        batch = make_batch(self.study, self.dataset, seed=self.seed, step=trainer.step)
+        return {"seconds": timed(lambda: trainer.train_step(batch, NullProbe()), device=device)}
+
+
+def check_generation(generation: Generation, request: Request, label: str) -> None:
+    """Refuse frames that are not what was ordered.
+
+    Raises:
+        UnitError: type or shape differ.
+    """
+    expected = (len(request.prompts), request.frames, request.height, request.width, 3)
+    frames = generation.frames
+    if frames.dtype != np.uint8 or frames.shape != expected:
+        raise UnitError(
+            f"'{label}' returned {frames.dtype} frames of shape {frames.shape}; the request asks for uint8 RGB "
+            f"{expected} as (videos, frames, height, width, 3)."
+        )
+
+
+class Worker:
+    """Carries out commands for one run folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self.run = Run.open(folder)
+        self.study = load_study(folder / "study.yaml")
+        torch.set_num_threads(self.study.threads)
+        self.session = lru_cache(maxsize=1)(self._session)
+
+    def _session(self, label: str, seed: int) -> Session:
+        return Session(self.run, self.study, label, seed)
+
+    def handle(self, command: dict[str, Any], progress: OnProgress) -> dict[str, Any]:
+        """The result of one command."""
+        label, seed = command["generator"], command["seed"]
+        match command["do"]:
+            case "train":
+                return self.session(label, seed).train(progress)
+            case "count":
+                return self.session(label, seed).count()
+            case "sample":
+                return self.session(label, seed).sample(command["sample_ids"])
+            case "prepare":
+                return {"trainable": self.session(label, seed).trainable}
+            case "time":
+                return self.session(label, seed).time(command["scope"])
+            case "score":
+                for record in score(self.run, self.study, metric=command["metric"], generator=label, seed=seed):
+                    self.run.append(record)
+                return {}
+        raise AssertionError(f"no such command: {command['do']}")
+
+
+def serve(folder: Path) -> None:
+    """Answer commands until stdin closes."""
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "w", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    commands: Queue[str] = Queue()
+
+    def listen() -> None:
+        for line in sys.stdin:
+            commands.put(line)
+        os._exit(0)  # the driver is gone; nobody would read what is still under way
+
+    threading.Thread(target=listen, daemon=True).start()
+
+    def reply(message: dict[str, Any]) -> None:
+        replies.write(json.dumps(message) + "\n")
+
+    worker = Worker(folder)
+    while True:
+        command = json.loads(commands.get())
+        try:
+            reply({"done": worker.handle(command, lambda at, note: reply({"at": at, "note": note}))})
+        except TpbenchError as error:
+            reply({"failed": str(error)})
+        except Exception as error:  # noqa: BLE001  a plugin may fail in any way; that is a record, not a crash
+            traceback.print_exc()
+            reply({"failed": f"{type(error).__name__}: {error}"})
+
+
+if __name__ == "__main__":
+    serve(Path(sys.argv[1]))

@@ -1,0 +1,216 @@
+"""report.html: one file that opens from disk without a network and holds everything a reader needs.
+
+The page loads nothing: styles, drawings, videos and raw data are inside; its content policy forbids the rest.
+Every text that comes from a run is escaped and kept in a box of its own direction.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from harness.records import Evidence, Verdict
+from harness.store import Run, write_atomically
+from reports import csv, figures, samples, tables
+from reports.format import Shown, duration, moment, number, show
+from reports.load import REAL, RunData, load
+from reports.strip import VerdictStrip, score_strip, verdict_strip
+from reports.svg import SERIES
+
+GLYPHS = {
+    "supported": "✓",
+    "refuted": "✕",
+    "inconclusive": "?",
+    "faster-but-worse": "▼",
+    "not-comparable": "≠",
+    "met": "✓",
+    "not met": "✕",
+    "undecided": "?",
+    "worse": "▼",
+    "not worse": "✓",
+    "shown": "·",
+}
+_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
+"""Control characters, and those that turn the direction of text beyond the box they stand in."""
+
+
+def write(run: Run) -> Path:
+    """Write report.html into the run folder.
+
+    Raises:
+        TpbenchError: the records are of a newer schema than this tpbench.
+        MediaError: PyAV has none of the encoders for the sample videos.
+    """
+    path = run.root / "report.html"
+    write_atomically(path, render(load(run)))
+    return path
+
+
+def render(data: RunData) -> str:
+    """The page as text."""
+    environment = Environment(
+        loader=PackageLoader("reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["user"] = isolated
+    environment.filters["clean"] = clean
+    environment.filters["glyph"] = lambda word: GLYPHS.get(word, "·")
+    environment.filters["slug"] = lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
+    environment.filters["number"] = number
+    return environment.get_template("report.html.j2").render(_context(data, environment))
+
+
+def clean(text: object) -> str:
+    """User text for an attribute, which is escaped later: characters that would deceive the eye are replaced.
+
+    >>> clean("a\\u202eb\\x00") == "a\\ufffdb\\ufffd"
+    True
+    """
+    return _UNPRINTABLE.sub("\ufffd", str(text))
+
+
+def isolated(text: object) -> Markup:
+    """User text for the body of the page: escaped, and unable to turn the direction of what follows it.
+
+    >>> isolated("<b> & c")
+    Markup('<bdi>&lt;b&gt; &amp; c</bdi>')
+    """
+    return Markup("<bdi>{}</bdi>").format(clean(text))
+
+
+def _context(data: RunData, environment: Environment) -> dict[str, Any]:
+    style = _source(environment, "style.css")
+    script = _source(environment, "script.js")
+    series = {label: index % (len(SERIES) - 1) for index, label in enumerate(data.generators)}
+    series[REAL] = len(SERIES) - 1
+    quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
+    stages = tables.stage_rows(data)
+    gallery = samples.gallery(data)
+    scopes = dict.fromkeys(record.scope for record in data.timings)
+    timed = [figures.timed_calls(data.timings, scope=scope, series=series) for scope in scopes]
+    return {
+        "style": Markup(style),
+        "script": Markup(script),
+        "policy": _policy(style, script),
+        "data": data,
+        "description": data.study.get("description"),
+        "command": data.status.get("command"),
+        "seeds": len({record.seed for record in data.measurements if record.seed is not None}) > 1,
+        "facts": _facts(data),
+        "series": series,
+        "control": data.control,
+        "real": REAL,
+        "verdicts": [_card(verdict) for verdict in data.verdicts],
+        "tally": _tally(data.verdicts),
+        "costs": costs,
+        "cost_cards": tables.cards([*costs, *stages]),
+        "cost_columns": tables.columns(costs, data),
+        "stages": stages,
+        "stage_columns": tables.columns(stages, data),
+        "spans": tables.span_rows(data),
+        "staircase": figures.staircase(data.measurements, series=series),
+        "timed": [drawing for drawing in timed if drawing],
+        "training": _training(data, series),
+        "quality": [(row, _strip(row, tables.columns(quality, data), series)) for row in quality],
+        "quality_columns": tables.columns(quality, data),
+        "unscored": tables.unscored_metrics(data),
+        "cards": tables.cards(quality),
+        "other": other,
+        "other_columns": tables.columns(other, data),
+        "missing": tables.missing([*costs, *stages, *quality, *other]),
+        "gallery": gallery,
+        "environment": tables.environment(data),
+        "problems": [*data.problems, *gallery.problems],
+        "downloads": _downloads(data),
+    }
+
+
+def _facts(data: RunData) -> list[tuple[str, str]]:
+    status, study = data.status, data.study
+    started, finished = (moment(str(status.get(key, ""))) for key in ("started_at", "finished_at"))
+    facts = [("State", str(status.get("state") or "no status was written"))]
+    if started:
+        facts.append(("Started", started.strftime("%d %B %Y, %H:%M %Z").strip()))
+    if started and finished and (started.tzinfo is None) == (finished.tzinfo is None):
+        facts.append(("Wall clock", duration((finished - started).total_seconds())))
+    units = status.get("units")
+    if isinstance(units, dict):
+        facts.append(("Units", ", ".join(f"{count} {state}" for state, count in units.items() if count) or "none"))
+    if isinstance(study.get("seeds"), list):
+        seeds = study["seeds"]
+        facts.append(("Training seeds", ", ".join(str(seed) for seed in seeds)))
+    if "device" in study:
+        threads = f", {study['threads']} threads" if study.get("device") == "cpu" and "threads" in study else ""
+        facts.append(("Device", f"{study['device']}{threads}"))
+    return facts
+
+
+def _card(verdict: Verdict) -> dict[str, Any]:
+    strip: VerdictStrip = verdict_strip(verdict)
+    return {
+        "verdict": verdict,
+        "threshold": f"{verdict.threshold:g}×",
+        "strip": strip if any(strip.marks) else None,
+        "cost": [(item, _shown(item), mark) for item, mark in zip(verdict.cost, strip.marks, strict=True)],
+        "quality": [(item, _shown(item)) for item in verdict.quality],
+    }
+
+
+def _shown(item: Evidence) -> Shown | None:
+    return None if item.value is None else show(item.value, item.unit, lo=item.lo, hi=item.hi)
+
+
+def _tally(verdicts: tuple[Verdict, ...]) -> list[tuple[str, int]]:
+    words = [verdict.verdict for verdict in verdicts]
+    return [(word, words.count(word)) for word in GLYPHS if word in words]
+
+
+def _training(data: RunData, series: dict[str, int]) -> list[figures.Drawing]:
+    if not data.training:
+        return []
+    return [
+        figures.loss_by_step(data.training, series=series),
+        figures.loss_by_seconds(data.training, series=series),
+    ]
+
+
+def _strip(row: tables.Row, columns: list[str], series: dict[str, int]) -> Any:
+    return score_strip([(series[label], row.cells[label].record) for label in columns if label in row.cells])
+
+
+def _downloads(data: RunData) -> list[tuple[str, str, str]]:
+    """File name, what it is, data link."""
+    files = [("results.csv", "every measurement, one row each", "text/csv", csv.text(data))]
+    if data.study_text:
+        files.append(("study.yaml", "the resolved study, ready to run again", "text/plain", data.study_text))
+    return [
+        (name, what, f"data:{mime};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")
+        for name, what, mime, text in files
+    ]
+
+
+def _source(environment: Environment, name: str) -> str:
+    assert environment.loader is not None
+    text, _, _ = environment.loader.get_source(environment, name)
+    return text
+
+
+def _policy(style: str, script: str) -> str:
+    """Nothing from anywhere, but our own style and script by their hashes, and pictures that are inside."""
+
+    def digest(text: str) -> str:
+        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
+
+    return (
+        f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest(style)}'; "
+        f"script-src 'sha256-{digest(script)}'; base-uri 'none'; form-action 'none'"
+    )

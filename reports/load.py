@@ -1,0 +1,185 @@
+"""A run folder read once, the last record of a key winning, with everything odd about it listed as a problem.
+
+A run that stopped half way is a normal thing to report on: what is missing is empty here, and never an error.
+Only a run that this version cannot understand (a newer schema) raises.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+
+from harness.records import (
+    Measurement,
+    SampleRecord,
+    TimingRecord,
+    TrainingRecord,
+    UnitRecord,
+    Verdict,
+)
+from harness.store import Run
+
+T = TypeVar("T")
+REAL = "real"
+"""The label under which held-out real clips appear among the generators."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """Something that a reader must know before believing the page."""
+
+    what: str
+    """Kind of problem: ``failed unit``, ``torn record``, ``unfinished run``, ``sample`` ..."""
+    where: str
+    """Unit or file."""
+    why: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData:
+    """Everything that a report may show."""
+
+    root: Path
+    study: dict[str, Any]
+    study_text: str
+    environment: dict[str, Any]
+    status: dict[str, Any]
+    verdicts: tuple[Verdict, ...]
+    measurements: tuple[Measurement, ...]
+    training: tuple[TrainingRecord, ...]
+    timings: tuple[TimingRecord, ...]
+    samples: tuple[SampleRecord, ...]
+    units: tuple[UnitRecord, ...]
+    problems: tuple[Problem, ...]
+
+    @property
+    def study_name(self) -> str:
+        """Name of the study; says so if it has none."""
+        return str(self.study.get("name") or "unnamed study")
+
+    @property
+    def run_name(self) -> str:
+        """Name of the run folder."""
+        return self.root.resolve().name
+
+    @property
+    def name(self) -> str:
+        """``<study>/<run folder>``."""
+        return f"{self.study_name}/{self.run_name}"
+
+    @property
+    def control(self) -> str | None:
+        """Label of the generator that the others are measured against."""
+        value = self.study.get("control")
+        return value if isinstance(value, str) else None
+
+    @property
+    def generators(self) -> tuple[str, ...]:
+        """Labels: the control, the other generators of the study, then any that only records know."""
+        entries = self.study.get("generators")
+        labels = (
+            [entry.get("label") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
+        )
+        recorded = [record.generator for group in (self.measurements, self.training, self.samples) for record in group]
+        names = [self.control, *labels, *recorded]
+        return tuple(name for name in dict.fromkeys(names) if isinstance(name, str) and name not in ("", REAL))
+
+    @property
+    def quality_metrics(self) -> tuple[str, ...]:
+        """The metrics that the study asks for, in its order."""
+        names = self.study.get("metrics")
+        return tuple(name for name in names if isinstance(name, str)) if isinstance(names, list) else ()
+
+
+def last_of_each(items: Iterable[T], key: Callable[[T], Hashable]) -> tuple[T, ...]:
+    """The last item of every key, in the order in which the keys first appeared.
+
+    >>> last_of_each([("a", 1), ("b", 2), ("a", 3)], key=lambda item: item[0])
+    (('a', 3), ('b', 2))
+    """
+    latest: dict[Hashable, T] = {}
+    for item in items:
+        latest[key(item)] = item
+    return tuple(latest.values())
+
+
+def load(run: Run) -> RunData:
+    """Read a run folder.
+
+    Raises:
+        TpbenchError: a record has a newer schema than this tpbench, or is none at all.
+    """
+    problems: list[Problem] = []
+
+    def attempt(read: Callable[[], T], file: str, instead: T) -> T:
+        try:
+            return read()
+        except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
+            first = str(error).splitlines()[0] if str(error) else type(error).__name__
+            problems.append(Problem(what="unreadable file", where=file, why=first))
+            return instead
+
+    study_text = attempt(lambda: (run.root / "study.yaml").read_text(encoding="utf-8"), "study.yaml", "")
+    nothing: dict[str, Any] = {}
+    study = attempt(lambda: _mapping(yaml.safe_load(study_text)), "study.yaml", nothing)
+    environment = attempt(lambda: _mapping(run.read_json("environment.json")), "environment.json", nothing)
+    status = attempt(lambda: _mapping(run.read_json("status.json")), "status.json", nothing)
+    no_verdicts: tuple[Verdict, ...] = ()
+    verdicts = attempt(lambda: tuple(run.verdicts()), "claims.json", no_verdicts)
+
+    units = last_of_each(run.read(UnitRecord), lambda record: record.unit)
+    failed = [unit for unit in units if unit.status == "failed"]
+    problems += [
+        Problem(what="failed unit", where=unit.unit, why=f"{unit.reason} (attempt {unit.attempt})") for unit in failed
+    ]
+    state = status.get("state")
+    if state != "done":
+        known = f"its state is '{state}'" if state else "it has no status yet"
+        if status.get("reason"):
+            known += f" ({status['reason']})"
+        why = f"{known}. What follows is what was recorded so far; the same command resumes it."
+        problems.append(Problem(what="unfinished run", where="status.json", why=why))
+    if environment.get("earlier"):
+        why = "the run went on in another environment than it began in; its timings are not one measurement"
+        problems.append(Problem(what="several environments", where="environment.json", why=why))
+    if torn := run.torn_lines():
+        lines = "one line was" if torn == 1 else f"{torn} lines were"
+        problems.append(
+            Problem(
+                what="torn record",
+                where="records/",
+                why=f"{lines} cut short by a kill and left out; resuming redoes it.",
+            )
+        )
+    return RunData(
+        root=run.root,
+        study=study,
+        study_text=study_text,
+        environment=environment,
+        status=status,
+        verdicts=verdicts,
+        measurements=last_of_each(run.read(Measurement), _identity),
+        training=last_of_each(run.read(TrainingRecord), lambda r: (r.generator, r.seed, r.step)),
+        timings=last_of_each(
+            run.read(TimingRecord), lambda r: (r.generator, r.seed, r.scope, r.launch, r.block, r.position)
+        ),
+        samples=last_of_each(run.read(SampleRecord), lambda r: (r.generator, r.seed, r.sample_id)),
+        units=units,
+        problems=tuple(problems),
+    )
+
+
+def _identity(record: Measurement) -> Hashable:
+    return record.generator, record.seed, record.metric, record.scope
+
+
+def _mapping(data: Any) -> dict[str, Any]:
+    if data is None:
+        return {}
+    if not isinstance(data, dict):
+        raise ValueError(f"expected keys and values at the top, got {type(data).__name__}")
+    return data

@@ -1,0 +1,336 @@
+"""Records to tables: which number stands in which row and column, what it is called, and what is missing.
+
+Nothing is measured or scored here. The only arithmetic is the plain quotient of two printed values in the
+cost table, and sums of recorded spans; the ratios that verdicts rest on come with their intervals from
+claims.json.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from harness.records import Measurement
+from reports.format import Scale, Shown, common_decimals, duration, number, scale_for, show
+from reports.load import REAL, RunData
+
+_STAGE = re.compile(r"denoise_step\[stage=(\d+)\]")
+
+_COSTS: Mapping[tuple[str, str], tuple[str, str]] = {
+    ("flops", "training_step"): ("Training", "Compute of one step"),
+    ("latency_s", "training_step"): ("Training", "Time of one step"),
+    ("peak_memory_bytes", "training_step"): ("Training", "Peak memory of one step"),
+    ("flops", "video"): ("Sampling", "Compute of one video"),
+    ("latency_s", "end_to_end"): ("Sampling", "Time of one request, prompt to frames"),
+    ("full_rate_nfe", "video"): ("Sampling", "Network evaluations at full-rate cost"),
+    ("nfe", "video"): ("Sampling", "Network evaluations"),
+    ("peak_memory_bytes", "end_to_end"): ("Sampling", "Peak memory of one request"),
+    ("parameters", "denoiser"): ("Model", "Parameters"),
+}
+_COST_METRICS = frozenset(metric for metric, _ in _COSTS)
+_SCORES: Mapping[str, str] = {
+    "fvd": "Fréchet video distance",
+    "kvd": "Kernel video distance",
+    "temporal_flicker": "Temporal steadiness",
+    "motion_energy_ratio": "Motion energy over real",
+    "digit_accuracy": "Digit accuracy",
+    "direction_accuracy": "Direction accuracy",
+}
+_DIRECTIONS = {True: "higher is better", False: "lower is better", None: "read beside the real clips"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One measurement in its place; ``shown`` is None where it was not measured."""
+
+    record: Measurement
+    shown: Shown | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One quantity over all generators."""
+
+    group: str
+    label: str
+    detail: str
+    """Metric and scope as the records spell them."""
+    direction: str
+    """What is better, in words; empty where it goes without saying."""
+    seed: int | None
+    cells: Mapping[str, Cell]
+    """By generator; a generator without a record is not in it."""
+    quotients: Mapping[str, str]
+    """Control divided by each other generator, printed; empty where it makes no sense."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing:
+    """A value that should be there and is not."""
+
+    what: str
+    generator: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """How a score came about: one protocol that one or several generators share."""
+
+    metric: str
+    generators: tuple[str, ...]
+    entries: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Group:
+    """Entries of a nested mapping under one heading."""
+
+    title: str
+    entries: tuple[tuple[str, str], ...]
+
+
+def stage_of(record: Measurement) -> int | None:
+    """The stage whose denoising step the record counts; None if it counts something else."""
+    match = _STAGE.fullmatch(record.scope)
+    return int(match[1]) if match else None
+
+
+def cost_rows(data: RunData) -> list[Row]:
+    """Compute, time and memory, training first; per-stage counts are in :func:`stage_rows`."""
+    chosen = [r for r in data.measurements if r.metric in _COST_METRICS and stage_of(r) is None]
+    order = list(_COSTS)
+
+    loads = {"training_step": _load(data, "training", "batch", "clips")}
+    loads["end_to_end"] = _load(data, "latency", "videos", "videos")
+
+    def name(record: Measurement) -> tuple[str, str]:
+        group, label = _COSTS.get((record.metric, record.scope), ("Other", _spelled(record)))
+        return group, label + loads.get(record.scope, "")
+
+    def rank(record: Measurement) -> int:
+        key = (record.metric, record.scope)
+        return order.index(key) if key in order else len(order)
+
+    return _rows(sorted(chosen, key=rank), data, name=name, quotients=True)
+
+
+def stage_rows(data: RunData) -> list[Row]:
+    """FLOPs of one denoising step, one row a stage, noisiest first."""
+    chosen = [r for r in data.measurements if r.metric == "flops" and stage_of(r) is not None]
+
+    def name(record: Measurement) -> tuple[str, str]:
+        stage = stage_of(record)
+        return "", f"Stage {stage}" + (" (noisiest)" if stage == 0 else "")
+
+    return _rows(sorted(chosen, key=lambda r: stage_of(r) or 0), data, name=name, one_unit=True)
+
+
+def quality_rows(data: RunData) -> list[Row]:
+    """The study's metrics, in its order; a metric that no record knows is not in it."""
+    names = data.quality_metrics
+    chosen = [r for r in data.measurements if r.metric in names]
+    return _rows(sorted(chosen, key=lambda r: names.index(r.metric)), data, name=_plain_name, directed=True)
+
+
+def other_rows(data: RunData) -> list[Row]:
+    """Every measurement that has no place elsewhere: none is dropped."""
+    taken = _COST_METRICS | set(data.quality_metrics)
+    chosen = [r for r in data.measurements if r.metric not in taken]
+    return _rows(chosen, data, name=_plain_name)
+
+
+def unscored_metrics(data: RunData) -> list[str]:
+    """Metrics that the study asks for and no measurement answers."""
+    answered = {record.metric for record in data.measurements}
+    return [name for name in data.quality_metrics if name not in answered]
+
+
+def missing(rows: Iterable[Row]) -> list[Missing]:
+    """Values without a number in ``rows``, each with the reason that was recorded."""
+    return [
+        Missing(what=row.detail, generator=label, reason=cell.record.reason or "")
+        for row in rows
+        for label, cell in row.cells.items()
+        if cell.shown is None
+    ]
+
+
+def columns(rows: Iterable[Row], data: RunData) -> list[str]:
+    """Generators that appear in ``rows``: the control first, real clips last."""
+    present = {label for row in rows for label in row.cells}
+    return [label for label in (*data.generators, REAL) if label in present]
+
+
+def cards(rows: Iterable[Row]) -> list[Card]:
+    """The protocol cards of ``rows``; generators scored under the same protocol share one."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[str]] = {}
+    for row in rows:
+        for label, cell in row.cells.items():
+            entries = flatten(cell.record.protocol)
+            if cell.record.method:
+                entries = (("method", cell.record.method), *entries)
+            if entries:
+                found.setdefault((row.detail, entries), []).append(label)
+    return [
+        Card(metric=metric, generators=tuple(dict.fromkeys(labels)), entries=entries)
+        for (metric, entries), labels in found.items()
+    ]
+
+
+def span_rows(data: RunData) -> list[tuple[str, str, str, str]]:
+    """Generator, span, seconds and share of the recorded training time, longest first."""
+    records = [
+        {"generator": r.generator, "span": span, "seconds": seconds}
+        for r in data.training
+        for span, seconds in r.spans_s.items()
+    ]
+    if not records:
+        return []
+    total = pd.DataFrame([{"generator": r.generator, "seconds": r.seconds} for r in data.training])
+    total_s = total.groupby("generator")["seconds"].sum()
+    spans = pd.DataFrame(records).groupby(["generator", "span"], sort=False)["seconds"].sum().reset_index()
+    rows = []
+    for label in data.generators:
+        own = spans[spans["generator"] == label].sort_values("seconds", ascending=False)
+        for span, seconds in zip(own["span"], own["seconds"], strict=True):
+            share = f"{number(100 * float(seconds / total_s[label]), decimals=1)} %" if total_s[label] > 0 else ""
+            rows.append((label, str(span), duration(float(seconds)), share))
+    return rows
+
+
+def flatten(data: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
+    """A nested mapping as dotted keys and printed values; flat lists stay on one line.
+
+    Keys that end in ``_bytes`` or ``_s`` say their unit, and their values are printed in it.
+
+    >>> flatten({"size": [27, 48], "counts": {"real": 64}, "order_only": True, "memory_bytes": 2**33})
+    (('size', '27, 48'), ('counts.real', '64'), ('order_only', 'yes'), ('memory_bytes', '8\\xa0GiB'))
+    """
+    if isinstance(data, Mapping):
+        pairs = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in data.items())
+        return tuple(entry for key, value in pairs for entry in flatten(value, key))
+    if isinstance(data, list | tuple):
+        if any(isinstance(item, Mapping | list | tuple) for item in data):
+            return tuple(entry for index, item in enumerate(data) for entry in flatten(item, f"{prefix}[{index}]"))
+        return ((prefix, ", ".join(_plain(item, prefix) for item in data) or "none"),)
+    return ((prefix, _plain(data, prefix)),)
+
+
+def environment(data: RunData) -> list[Group]:
+    """What ran where: nested entries under a heading of their own, the rest under ``General``."""
+    general: list[tuple[str, str]] = []
+    groups = []
+    for key, value in data.environment.items():
+        if isinstance(value, Mapping):
+            groups.append(Group(title=str(key), entries=flatten(value)))
+        else:
+            general.extend(flatten({key: value}))
+    return ([Group(title="general", entries=tuple(general))] if general else []) + groups
+
+
+def _load(data: RunData, section: str, key: str, what: str) -> str:
+    """How much one step or request handles, as the study says; empty where it does not."""
+    part = data.study.get(section)
+    count = part.get(key) if isinstance(part, Mapping) else None
+    return f", {count} {what if count != 1 else what.removesuffix('s')}" if isinstance(count, int) else ""
+
+
+def _spelled(record: Measurement) -> str:
+    return f"{record.metric}, {record.scope}" if record.scope else record.metric
+
+
+def _plain_name(record: Measurement) -> tuple[str, str]:
+    name, bracket, extractor = record.metric.partition("[")
+    return "", f"{_SCORES.get(name, name)}{f' {bracket}{extractor}' if bracket else ''}"
+
+
+def _plain(value: Any, key: str) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    unit = next((unit for suffix, unit in (("_bytes", "byte"), ("_s", "s")) if key.endswith(suffix)), None)
+    if unit and isinstance(value, int | float):
+        return str(show(value, unit))
+    return repr(value) if isinstance(value, float) else str(value)
+
+
+def _rows(
+    records: Iterable[Measurement],
+    data: RunData,
+    *,
+    name: Callable[[Measurement], tuple[str, str]],
+    quotients: bool = False,
+    directed: bool = False,
+    one_unit: bool = False,
+) -> list[Row]:
+    by_quantity: dict[tuple[str, str], list[Measurement]] = {}
+    for record in records:
+        by_quantity.setdefault((record.metric, record.scope), []).append(record)
+    everywhere = _precision(record for several in by_quantity.values() for record in several) if one_unit else None
+    rows = []
+    for seed, found in (row for several in by_quantity.values() for row in _by_seed(several)):
+        first = next(iter(found.values()))
+        scale, decimals = everywhere or _precision(found.values())
+        cells = {
+            label: Cell(
+                record=record,
+                shown=None
+                if record.value is None
+                else show(record.value, record.unit, lo=record.lo, hi=record.hi, scale=scale, decimals=decimals),
+            )
+            for label, record in found.items()
+        }
+        group, label = name(first)
+        rows.append(
+            Row(
+                group=group,
+                label=label,
+                detail=_spelled(first),
+                direction=_DIRECTIONS[first.higher_is_better] if directed else "",
+                seed=seed,
+                cells=cells,
+                quotients=_quotients(found, data.control) if quotients else {},
+            )
+        )
+    return rows
+
+
+def _precision(records: Iterable[Measurement]) -> tuple[Scale, int]:
+    """Unit and decimals for numbers that are read against each other."""
+    measured = [(r.value, r.lo, r.hi, r.unit) for r in records if r.value is not None]
+    scale = scale_for(measured[0][3] if measured else "1", [value for value, _, _, _ in measured])
+    decimals = common_decimals(
+        (value / scale.factor, _divided(lo, scale.factor), _divided(hi, scale.factor)) for value, lo, hi, _ in measured
+    )
+    return scale, decimals
+
+
+def _by_seed(records: Iterable[Measurement]) -> list[tuple[int | None, dict[str, Measurement]]]:
+    """One row a training seed; what has no seed (real clips, pooled timings) stands in every row."""
+    records = list(records)
+    seeds: list[int | None] = list(dict.fromkeys(record.seed for record in records if record.seed is not None))
+    return [
+        (seed, {record.generator: record for record in records if record.seed in (seed, None)})
+        for seed in seeds or [None]
+    ]
+
+
+def _divided(value: float | None, factor: float) -> float | None:
+    return None if value is None else value / factor
+
+
+def _quotients(found: Mapping[str, Measurement], control: str | None) -> dict[str, str]:
+    reference = found.get(control) if control else None
+    if reference is None or reference.value is None:
+        return {}
+    return {
+        label: str(show(reference.value / record.value, "x"))
+        for label, record in found.items()
+        if label not in (control, REAL) and record.value
+    }

@@ -1,0 +1,106 @@
+"""``tpbench eval``, ``new generator`` and ``check-plugin``, as the shell sees them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from harness.cli import main
+from harness.conformance import Check
+
+Shell = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
+    """Calls the command line in an empty folder: exit code, stdout, stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def call(*arguments: str) -> tuple[int, str, str]:
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as ended:
+            main(arguments)
+        streams = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return ended.value.code, streams.out, streams.err
+
+    return call
+
+
+@pytest.fixture
+def clips(tmp_path: Path) -> Path:
+    """Three short noisy clips."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    random = np.random.default_rng(0)
+    for number in range(3):
+        np.save(folder / f"{number}.npy", random.integers(0, 255, (6, 16, 16, 3), dtype=np.uint8))
+    return folder
+
+
+def test_eval_scores_a_folder_and_prints_the_protocol(shell: Shell, clips: Path) -> None:
+    code, out, _ = shell("eval", "clips", "--reference", "clips", "--metric", "motion_energy_ratio")
+    assert code == 0
+    assert "motion_energy_ratio" in out
+    assert "6 frames, 3 clips against 3" in out
+
+
+def test_eval_names_a_broken_file_once_and_scores_the_rest(shell: Shell, clips: Path) -> None:
+    (clips / "broken.npy").write_text("junk")
+    code, out, err = shell("eval", "clips", "--reference", "clips", "--metric", "motion_energy_ratio", "--json")
+    document = json.loads(out)
+    assert code == 3
+    assert document["measurements"][0]["value"] == pytest.approx(1.0)
+    assert document["measurements"][0]["protocol"]["n_generated"] == 3
+    assert len(document["problems"]) == 1
+    assert err.count("broken.npy") == 1
+
+
+def test_eval_refuses_an_unknown_metric_with_the_list(shell: Shell, clips: Path) -> None:
+    code, out, err = shell("eval", "clips", "--reference", "clips", "--metric", "fdv")
+    assert (code, out) == (2, "")
+    assert "unknown metric 'fdv'" in err
+    assert "Known: " in err
+
+
+def test_eval_says_what_it_could_not_measure_and_why(shell: Shell, clips: Path) -> None:
+    metrics = ["--metric", "digit_accuracy", "--metric", "motion_energy_ratio"]
+    code, out, _ = shell("eval", "clips", "--reference", "clips", *metrics)
+    assert code == 0
+    assert "not measured" in out
+    assert "because" in out
+
+
+def test_a_new_generator_is_written_once(shell: Shell, tmp_path: Path) -> None:
+    code, out, _ = shell("new", "generator", "my-idea", "--into", "plugins")
+    assert code == 0
+    assert "tpbench check-plugin my-idea" in out
+    assert (tmp_path / "plugins" / "my-idea" / "pyproject.toml").is_file()
+    assert shell("new", "generator", "my-idea", "--into", "plugins")[0] == 2
+
+
+@pytest.mark.parametrize(("kept", "code"), [(True, 0), (False, 3)])
+def test_check_plugin_is_3_when_a_promise_is_broken(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, kept: bool, code: int
+) -> None:
+    checks = [
+        Check(name="it loads", passed=True, detail="yes"),
+        Check(name="it samples", passed=kept, detail="so"),
+    ]
+    monkeypatch.setattr("harness.conformance.check", lambda name: checks)
+    ended, out, _ = shell("check-plugin", "full-rate")
+    assert ended == code
+    assert ("FAILED" in out) != kept
+    assert json.loads(shell("check-plugin", "full-rate", "--json")[1])[1] == {
+        "check": "it samples",
+        "passed": kept,
+        "detail": "so",
+    }
+
+
+def test_check_plugin_of_an_unknown_generator_is_2(shell: Shell) -> None:
+    assert shell("check-plugin", "no-such")[0] == 2

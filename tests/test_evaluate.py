@@ -1,0 +1,200 @@
+"""Scoring folders: bad files are named, unequal ones refused, the rest is scored."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from harness import weights
+from harness.errors import MediaError, NotComparableError, UsageError
+from harness.evaluate import Evaluation, evaluate
+
+METRICS = '''
+from harness.errors import NotComparableError
+from harness.metrics.base import Score
+
+class Gap:
+    """Difference of the mean grey levels; wants equal counts."""
+    name, unit, higher_is_better, needs_reference, needs_prompts = "gap", "1", None, True, False
+
+    def score(self, generated, reference, tools):
+        if len(generated) != len(reference):
+            raise NotComparableError(f"{len(generated)} against {len(reference)}; --limit")
+        means = [sum(one.read(index).mean() for index in range(len(one))) / len(one) for one in (generated, reference)]
+        protocol = {"names": list(generated.names), "digest": generated.digest, "frames": generated.frames}
+        return Score(value=means[0] - means[1], n=len(generated), protocol=protocol)
+
+class Level(Gap):
+    """Mean grey level."""
+    name, needs_reference = "level", False
+
+    def score(self, generated, reference, tools):
+        return Score(value=float(generated.read(0).mean()), n=len(generated), protocol={})
+
+class Prompted(Gap):
+    name, needs_prompts = "prompted", True
+'''
+
+
+@pytest.fixture
+def metrics(tmp_path: Path) -> dict[str, str]:
+    (tmp_path / "folder_metrics.py").write_text(METRICS)
+    return {name: f"{tmp_path / 'folder_metrics.py'}:{name}" for name in ("Gap", "Level", "Prompted")}
+
+
+@pytest.fixture
+def made(tmp_path: Path) -> Path:
+    return folder(tmp_path / "made", [10, 20, 30])
+
+
+@pytest.fixture
+def real(tmp_path: Path) -> Path:
+    return folder(tmp_path / "real", [10, 10, 10])
+
+
+def folder(path: Path, levels: list[int], *, frames: int = 4, size: int = 8) -> Path:
+    path.mkdir()
+    for number, level in enumerate(levels):
+        np.save(path / f"{number}.npy", np.full((frames, size, size, 3), level, dtype=np.uint8))
+    return path
+
+
+def encode(path: Path, *, frames: int = 4, fps: int = 10) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=fps)
+        stream.height = stream.width = 32
+        stream.pix_fmt = "yuv420p"
+        for level in range(frames):
+            picture = np.full((32, 32, 3), 40 * level, dtype=np.uint8)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
+        container.mux(stream.encode())
+
+
+def value(evaluation: Evaluation, number: int = 0) -> float | None:
+    return evaluation.measurements[number].value
+
+
+def test_a_folder_is_scored_against_another(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    result = evaluate(made, real, [metrics["Gap"]])
+    assert value(result) == 10.0
+    assert (result.n_generated, result.n_reference, result.problems) == (3, 3, ())
+    assert result.measurements[0].generator == "made"
+    assert result.measurements[0].protocol["names"] == ["0.npy", "1.npy", "2.npy"]
+
+
+def test_bad_files_are_named_one_by_one_and_the_rest_is_scored(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    (made / "empty.mp4").write_bytes(b"")
+    (made / "rubbish.webm").write_bytes(b"no video" * 50)
+    np.save(made / "float.npy", np.zeros((4, 8, 8, 3)))
+    (real / "notes.txt").write_text("bad on this side too")
+    result = evaluate(made, real, [metrics["Gap"]])
+    assert value(result) == 10.0
+    named = {problem.path.name for problem in result.problems}
+    assert named == {"empty.mp4", "rubbish.webm", "float.npy", "notes.txt"}
+    assert any("empty.mp4: the file is empty" in str(problem) for problem in result.problems)
+
+
+def test_unequal_lengths_in_a_folder_are_refused_naming_each(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    np.save(made / "long.npy", np.zeros((7, 8, 8, 3), dtype=np.uint8))
+    with pytest.raises(NotComparableError) as caught:
+        evaluate(made, real, [metrics["Gap"]])
+    for line in ("0.npy: 4 frames of 8x8", "2.npy: 4 frames of 8x8", "long.npy: 7 frames of 8x8", "--window 4"):
+        assert line in str(caught.value)
+
+
+def test_unequal_sizes_in_a_folder_are_refused(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    np.save(made / "wide.npy", np.zeros((4, 8, 16, 3), dtype=np.uint8))
+    with pytest.raises(NotComparableError, match=r"(?s)wide\.npy: 4 frames of 8x16.*one size"):
+        evaluate(made, real, [metrics["Gap"]])
+
+
+def test_windows_cut_longer_videos_without_overlap(tmp_path: Path, metrics: dict[str, str]) -> None:
+    both = []
+    for name in ("made", "real"):
+        (tmp_path / name).mkdir()
+        ramp = np.arange(11, dtype=np.uint8).reshape(11, 1, 1, 1) * np.ones((1, 8, 8, 3), dtype=np.uint8)
+        np.save(tmp_path / name / "long.npy", ramp)
+        both.append(tmp_path / name)
+    np.save(both[0] / "short.npy", np.zeros((2, 8, 8, 3), dtype=np.uint8))
+    result = evaluate(*both, [metrics["Gap"]], window=4)
+    protocol = result.measurements[0].protocol
+    assert protocol["names"] == ["long.npy[0:4]", "long.npy[4:8]"]
+    assert (protocol["window"], protocol["generated_files"], protocol["generated_frames_left_out"]) == (4, 1, 3)
+    assert [str(problem).rpartition("/")[2] for problem in result.problems] == [
+        "short.npy: too short for --window 4: 2 frames"
+    ]
+
+
+def test_a_limit_takes_the_first_by_name_on_both_sides(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    (real / "2.npy").unlink()
+    with pytest.raises(NotComparableError, match="3 against 2"):
+        evaluate(made, real, [metrics["Gap"]])
+    assert value(evaluate(made, real, [metrics["Gap"]], limit=2)) == 5.0
+    with pytest.raises(NotComparableError, match="--limit 2"):
+        evaluate(made, real, [metrics["Gap"]], limit=3)
+
+
+def test_what_one_metric_refuses_does_not_hide_the_others(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    (real / "2.npy").unlink()
+    result = evaluate(made, real, [metrics["Gap"], metrics["Level"], metrics["Prompted"]])
+    assert [item.value for item in result.measurements] == [None, 10.0, None]
+    assert result.measurements[0].reason == "3 against 2; --limit"
+    assert "a folder of videos has none" in str(result.measurements[2].reason)
+
+
+def test_without_reference_a_metric_that_needs_one_says_so(made: Path, metrics: dict[str, str]) -> None:
+    result = evaluate(made, None, [metrics["Gap"], metrics["Level"]])
+    assert [item.value for item in result.measurements] == [None, 10.0]
+    assert "--reference" in str(result.measurements[0].reason)
+    assert result.n_reference is None
+
+
+def test_another_frame_rate_is_refused(tmp_path: Path, metrics: dict[str, str]) -> None:
+    for name, fps in (("made", 10), ("real", 20)):
+        (tmp_path / name).mkdir()
+        encode(tmp_path / name / "clip.mp4", fps=fps)
+    with pytest.raises(NotComparableError, match="plays at 10 frames a second and reference 'real' at 20"):
+        evaluate(tmp_path / "made", tmp_path / "real", [metrics["Gap"]])
+
+
+def test_a_file_that_changes_between_two_evaluations_is_read_again(
+    made: Path, real: Path, metrics: dict[str, str]
+) -> None:
+    before = evaluate(made, real, [metrics["Gap"]])
+    for number in range(3):
+        np.save(made / f"{number}.npy", np.full((4, 8, 8, 3), 90, dtype=np.uint8))
+        os.utime(made / f"{number}.npy", ns=(1, number + 1))
+    after = evaluate(made, real, [metrics["Gap"]])
+    assert (value(before), value(after)) == (10.0, 80.0)
+    assert before.measurements[0].protocol["digest"] != after.measurements[0].protocol["digest"]
+
+
+def test_a_folder_without_any_good_video_is_an_error(tmp_path: Path, real: Path, metrics: dict[str, str]) -> None:
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.mp4").write_bytes(b"")
+    with pytest.raises(MediaError, match=r"(?s)no video in .*bad can be scored:.*a\.mp4: the file is empty"):
+        evaluate(tmp_path / "bad", real, [metrics["Gap"]])
+
+
+@pytest.mark.parametrize(("limit", "window"), [(0, None), (None, 1)])
+def test_senseless_numbers_are_usage_errors(
+    made: Path, real: Path, metrics: dict[str, str], limit: int | None, window: int | None
+) -> None:
+    with pytest.raises(UsageError, match="--"):
+        evaluate(made, real, [metrics["Gap"]], limit=limit, window=window)
+
+
+def test_real_files_get_a_frechet_distance_with_its_protocol(tmp_path: Path, made: Path, real: Path) -> None:
+    weights.fetch("transnetv2")
+    same = evaluate(made, made, ["fvd[transnetv2]", "kvd[transnetv2]"], cache=tmp_path / "cache")
+    other = evaluate(made, real, ["fvd[transnetv2]"], cache=tmp_path / "cache")
+    assert value(same) == pytest.approx(0, abs=1e-6)
+    far = value(other)
+    assert far is not None
+    assert far > 1e-4
+    assert other.measurements[0].protocol["order_only"] is True
+    assert list((tmp_path / "cache" / "features").glob("*.npz"))

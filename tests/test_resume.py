@@ -1,0 +1,131 @@
+"""kill -9 at any moment: the same command resumes to the same samples, scores and counts."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+import yaml
+
+from harness.records import Measurement, SampleRecord, SampleScores, TrainingRecord, UnitRecord
+from harness.store import Run
+
+STUDY = {
+    "name": "killed",
+    "data": {"name": "moving-digits", "options": {"frames": 4}},
+    "backbone": {"name": "tiny-unet", "options": {"width": 8}},
+    "generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 2}}],
+    "control": "full-rate",
+    "training": {"steps": 40, "batch": 8, "learning_rate": 2e-3, "block": 4, "checkpoint": 4},
+    "sampling": {"videos": 8, "batch": 4, "steps": 4},
+    "latency": {"launches": 1, "blocks": 1},
+    "metrics": ["temporal_flicker", "motion_energy_ratio"],
+    "reports": ["csv"],
+}
+
+
+def command(folder: Path) -> list[str]:
+    study = folder / "killed.yaml"
+    study.write_text(yaml.safe_dump(STUDY))
+    return [sys.executable, "-m", "harness.cli", "run", str(study), "--runs", str(folder / "runs")]
+
+
+def run_of(folder: Path) -> Run | None:
+    found = list((folder / "runs" / "killed").glob("*/study.yaml"))
+    return Run(found[0].parent) if found else None
+
+
+def finish(folder: Path) -> Run:
+    subprocess.run(command(folder), check=True, capture_output=True, timeout=240)
+    run = run_of(folder)
+    assert run is not None
+    return run
+
+
+def kill_when(folder: Path, ready: Callable[[Run], bool]) -> Run:
+    """Start the command, wait for the moment, kill -9 the driver alone, and see its workers leave."""
+    driver = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 120
+    while (run := run_of(folder)) is None or not ready(run):
+        assert driver.poll() is None, "the run ended before it could be killed"
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    workers = psutil.Process(driver.pid).children(recursive=True)
+    os.kill(driver.pid, signal.SIGKILL)
+    driver.wait()
+    _, alive = psutil.wait_procs(workers, timeout=10)
+    assert workers
+    assert not alive, "a worker outlived its driver"
+    return run
+
+
+def outcome(run: Run) -> dict[str, object]:
+    """Everything that the clock does not decide."""
+    timed = {"latency_s", "peak_memory_bytes"}
+    rows = {(row.generator, row.seed, row.metric, row.scope): row for row in run.read(Measurement)}
+    losses = {(record.generator, record.step): record.loss for record in run.read(TrainingRecord)}
+    return {
+        "samples": {(record.generator, record.sample_id): record.sha256 for record in run.read(SampleRecord)},
+        "scores": {key: row.value for key, row in rows.items() if row.metric not in timed},
+        "per sample": {(record.generator, record.metric): record.values for record in run.read(SampleScores)},
+        "losses": losses,
+        "units": {record.unit for record in run.read(UnitRecord) if record.status == "done"},
+    }
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
+    return outcome(finish(tmp_path_factory.mktemp("uninterrupted")))
+
+
+def in_training(run: Run) -> bool:
+    return any(record.generator == "tpdiff" for record in run.read(TrainingRecord))
+
+
+def in_sampling(run: Run) -> bool:
+    return bool(run.read(SampleRecord))
+
+
+def in_scoring(run: Run) -> bool:
+    return any(record.kind == "score" for record in run.read(UnitRecord))
+
+
+@pytest.mark.parametrize("moment", [in_training, in_sampling, in_scoring])
+def test_a_killed_run_resumes_to_the_outcome_of_an_uninterrupted_one(
+    moment: Callable[[Run], bool], tmp_path: Path, uninterrupted: dict[str, object]
+) -> None:
+    killed = kill_when(tmp_path, moment)
+    recorded = {path.name: path.read_bytes() for path in (killed.root / "records").iterdir()}
+    done = outcome(killed)["units"]
+    run = finish(tmp_path)
+    assert run.root == killed.root
+    for name, content in recorded.items():
+        complete = content[: content.rfind(b"\n") + 1]
+        assert (run.root / "records" / name).read_bytes().startswith(complete), "a record was lost or rewritten"
+    attempts = [record.unit for record in run.read(UnitRecord)]
+    assert all(attempts.count(unit) == 1 for unit in done), "a finished unit was done again"  # type: ignore[attr-defined]
+    assert outcome(run) == uninterrupted
+
+
+def test_the_comparison_would_notice_another_outcome(uninterrupted: dict[str, object], tmp_path: Path) -> None:
+    changed = dict(STUDY, seed=1)
+    study = tmp_path / "killed.yaml"
+    study.write_text(yaml.safe_dump(changed))
+    subprocess.run(
+        [sys.executable, "-m", "harness.cli", "run", str(study), "--runs", str(tmp_path / "runs")],
+        check=True,
+        capture_output=True,
+        timeout=240,
+    )
+    run = run_of(tmp_path)
+    assert run is not None
+    other = outcome(run)
+    assert other["samples"] != uninterrupted["samples"]
+    assert other["losses"] != uninterrupted["losses"]

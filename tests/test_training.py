@@ -1,0 +1,159 @@
+"""Training: shared randomness, resuming to the bit, and errors that say what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from baselines.full_rate import FullRate
+from harness.assembly import build_dataset, build_generator
+from harness.errors import UnitError, WeightsError
+from harness.generator import Batch, NullProbe, Probe
+from harness.records import TrainingRecord
+from harness.study import Study
+from harness.training import Trainer, make_batch
+
+
+def study(**training: Any) -> Study:
+    return Study.model_validate(
+        {
+            "name": "test",
+            "data": {"name": "moving-digits", "options": {"frames": 4}},
+            "backbone": {"name": "tiny-unet", "options": {"width": 8}},
+            "generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 2}}],
+            "control": "full-rate",
+            "training": {"steps": 6, "batch": 4, "learning_rate": 1e-3, "block": 2, "checkpoint": 2} | training,
+            "sampling": {"videos": 1, "batch": 1, "steps": 2},
+            "metrics": [],
+        }
+    )
+
+
+def trainer(of: Study, label: str = "full-rate", seed: int = 0) -> Trainer:
+    dataset = build_dataset(of)
+    generator = build_generator(of, dataset, label=label, seed=seed, weights=None)
+    return Trainer(generator, of, dataset, label=label, seed=seed)  # type: ignore[arg-type]
+
+
+def run(subject: Trainer, folder: Path, *, stop_after: int | None = None) -> list[TrainingRecord]:
+    """Train to the end, or until as many records as a killed process would have written."""
+    records: list[TrainingRecord] = []
+
+    def record(entry: TrainingRecord) -> None:
+        if len(records) == stop_after:
+            raise KeyboardInterrupt
+        records.append(entry)
+
+    subject.run(
+        state=folder / "state.safetensors",
+        weights=folder / "denoiser.safetensors",
+        record=record,
+        progress=lambda step, note: None,
+    )
+    return records
+
+
+@pytest.mark.parametrize("label", ["full-rate", "tpdiff"])
+def test_a_stopped_training_resumes_to_the_same_weights_bit_for_bit(label: str, tmp_path: Path) -> None:
+    whole = run(trainer(study(), label), tmp_path / "whole")
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer(study(), label), tmp_path / "halves", stop_after=2)
+    rest = run(trainer(study(), label), tmp_path / "halves")
+    assert [record.step for record in rest] == [6], "only what the checkpoint did not hold is done again"
+    assert rest[0].loss == whole[-1].loss
+    expected = load_file(tmp_path / "whole" / "denoiser.safetensors")
+    got = load_file(tmp_path / "halves" / "denoiser.safetensors")
+    assert all(torch.equal(expected[name], got[name]) for name in expected)
+
+
+def test_checkpoints_come_at_the_end_of_a_block(tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        run(trainer(study(checkpoint=3)), tmp_path, stop_after=2)
+    resumed = trainer(study(checkpoint=3))
+    resumed.load_state(tmp_path / "state.safetensors")
+    assert resumed.step == 4
+
+
+def test_records_cover_every_step_once_and_the_loss_falls(tmp_path: Path) -> None:
+    records = run(trainer(study(steps=25, block=10, warmup=2, learning_rate=5e-3)), tmp_path)
+    assert [(record.step, record.steps) for record in records] == [(10, 10), (20, 10), (25, 5)]
+    assert records[-1].samples == 25 * 4
+    assert records[-1].loss < records[0].loss
+    assert all(record.seconds > 0 for record in records)
+
+
+def test_generators_share_batches_and_initial_weights() -> None:
+    first, second = trainer(study(), "full-rate"), trainer(study(), "tpdiff")
+    for name, value in first.parameters.items():
+        assert torch.equal(value, second.parameters[name])
+    one, same = (make_batch(study(), first.dataset, seed=0, step=5) for _ in range(2))
+    for field in ("clips", "tokens", "noise", "uniform"):
+        assert torch.equal(getattr(one, field), getattr(same, field))
+
+
+def test_batches_differ_by_step_and_seed() -> None:
+    dataset = build_dataset(study())
+    one = make_batch(study(), dataset, seed=0, step=5)
+    for other in (make_batch(study(), dataset, seed=0, step=6), make_batch(study(), dataset, seed=1, step=5)):
+        assert not torch.equal(one.noise, other.noise)
+        assert not torch.equal(one.uniform, other.uniform)
+
+
+def test_captions_are_dropped_at_the_rate_asked_for() -> None:
+    of = study(batch=400, caption_dropout=0.25)
+    tokens = make_batch(of, build_dataset(of), seed=0, step=0).tokens
+    assert (tokens.sum(dim=1) == 0).float().mean().item() == pytest.approx(0.25, abs=0.07)
+
+
+def test_the_learning_rate_warms_up_and_stays() -> None:
+    subject = trainer(study(warmup=4))
+    assert [subject.learning_rate(step) for step in (0, 1, 3, 4, 9)] == pytest.approx(
+        [0.25e-3, 0.5e-3, 1e-3, 1e-3, 1e-3]
+    )
+
+
+def test_the_average_follows_the_weights_with_its_decay() -> None:
+    subject = trainer(study(ema=0.5, warmup=0))
+    name = "last.weight"
+    before = subject.average[name].clone()
+    for step in range(12):
+        subject.train_step(make_batch(study(), subject.dataset, seed=0, step=step), NullProbe())
+        before = torch.lerp(before, subject.parameters[name].detach(), 1 - min(0.5, (1 + step) / (10 + step)))
+    assert torch.allclose(subject.average[name], before)
+
+
+class _NaN(FullRate):
+    def training_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
+        return super().training_step(batch, probe) * float("nan")
+
+
+def test_a_diverged_training_fails_with_what_to_do_and_leaves_no_weights(tmp_path: Path) -> None:
+    subject = trainer(study())
+    broken = _NaN()
+    broken.load(subject.generator.context)  # type: ignore[attr-defined]
+    subject.generator = broken
+    with pytest.raises(UnitError, match=r"diverged.*Lower training\.learning_rate"):
+        run(subject, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
+    run(trainer(study()), tmp_path)
+    other = study().model_copy(update={"backbone": study().backbone.model_copy(update={"options": {"width": 16}})})
+    with pytest.raises(WeightsError, match="another network"):
+        build_generator(
+            other, build_dataset(other), label="full-rate", seed=0, weights=tmp_path / "denoiser.safetensors"
+        )
+    (tmp_path / "denoiser.safetensors").write_bytes(b"torn")
+    with pytest.raises(WeightsError, match="cannot read weights"):
+        build_generator(
+            study(),
+            build_dataset(study()),
+            label="full-rate",
+            seed=0,
+            weights=tmp_path / "denoiser.safetensors",
+        )
