@@ -22,7 +22,7 @@ demo: $(VENV)/.run  ## install, fetch the weights, run the quick study: verdict 
 	$(BIN)/tpbench run $(STUDY)
 
 test: $(VENV)/.test  ## the whole test suite, doctests included
-	@$(BIN)/tpbench weights fetch || echo "no weights: the tests that need them will be skipped" >&2
+	@$(BIN)/tpbench weights fetch || echo "no weights: the tests that need them will fail" >&2
 	$(BIN)/python -m pytest $(ARGS)
 
 bench: $(VENV)/.test  ## speed and memory, measured; not part of the suite

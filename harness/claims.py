@@ -30,7 +30,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harness import evidence
 from harness.errors import NotComparableError, UsageError
-from harness.evidence import Facts
+from harness.evidence import Facts, Finding
 from harness.measure.timings import summarise_timings
 from harness.records import Evidence, Measurement, TimingRecord, Verdict, VerdictWord
 from harness.store import Run
@@ -191,11 +191,12 @@ def _judge_one(claim: Claim, facts: Facts, study: Study) -> Verdict:
         else:
             if any(item.scope == "end_to_end" for item in claim.cost):
                 evidence.check_equal_steps(facts)
-            cost = [evidence.cost_ratio(facts, item.quantity, item.scope, bound=claim.bound) for item in claim.cost]
+            costs = [evidence.cost_ratio(facts, item.quantity, item.scope, bound=claim.bound) for item in claim.cost]
             guards = [evidence.guard(facts, item.metric, item.compare, margin=item.margin) for item in claim.guards]
-            quality = guards + evidence.shown(facts, claim.shown)
-            word = joined_word([item.outcome for item in cost], [item.outcome for item in guards])
-            why = _reason(word, claim, cost, guards)
+            cost = [item.evidence for item in costs]
+            quality = [item.evidence for item in guards] + evidence.shown(facts, claim.shown)
+            word = joined_word([item.outcome for item in cost], [item.evidence.outcome for item in guards])
+            why = _reason(word, claim, costs, guards, facts)
     except NotComparableError as error:
         word, why = "not-comparable", str(error)
     return Verdict(
@@ -228,20 +229,43 @@ def _check_sides(facts: Facts, study: Study) -> None:
         )
 
 
-def _reason(word: VerdictWord, claim: Claim, cost: list[Evidence], guards: list[Evidence]) -> str:
-    decisive = {
-        "refuted": [item for item in cost if item.outcome == "not met"],
-        "faster-but-worse": [item for item in guards if item.outcome == "worse"],
-        "inconclusive": [item for item in cost + guards if item.outcome == "undecided"],
-    }
-    sentences = [f"{item.name}: {item.why}" for item in decisive.get(word, cost)]
+def _reason(word: VerdictWord, claim: Claim, costs: list[Finding], guards: list[Finding], facts: Facts) -> str:
+    """What decided it, or what would, each figure once; the long form of each stands in its own evidence."""
+    if word == "refuted":
+        told = f"The cost is not met: {_those(costs, 'not met')}, below {claim.bound:.4g}x."
+        return f"{told} Theory: {claim.theory}." if claim.theory else told
+    sentences = []
+    if all(item.evidence.outcome == "met" for item in costs):
+        sentences.append(f"The cost is met: {_those(costs, 'met')}.")
     if word == "faster-but-worse":
-        sentences.insert(0, "The cost is as claimed, the videos are not.")
+        sentences.append(f"The videos are worse: {_those(guards, 'worse')}.")
     if word == "supported" and guards:
         sentences.append("No quality guard is worse than its margin.")
-    if word == "refuted" and claim.theory:
-        sentences.append(f"Theory: {claim.theory}.")
+    if word == "inconclusive":
+        if undecided := _those(costs + guards, "undecided"):
+            sentences.append(f"Undecided: {undecided}.")
+        sentences += _not_measured(costs + guards)
+    if any(item.evidence.value is not None for item in guards):
+        covered = facts.coverage()
+        sentences.append(f"{covered[0].upper()}{covered[1:]}.")
     return " ".join(sentences)
+
+
+def _those(findings: Sequence[Finding], outcome: str) -> str:
+    return _listed([f.brief for f in findings if f.evidence.outcome == outcome and f.evidence.value is not None])
+
+
+def _not_measured(findings: Sequence[Finding]) -> list[str]:
+    """One sentence a reason, however many quantities it keeps from being measured."""
+    subjects: dict[str, list[str]] = {}
+    for finding in findings:
+        if finding.evidence.value is None:
+            subjects.setdefault(finding.brief, []).append(finding.subject)
+    return [f"Not measured: {_listed(several)}, because {reason}." for reason, several in subjects.items()]
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
 
 
 def _curve_evidence(claim: Claim, facts: Facts) -> Evidence:

@@ -7,11 +7,13 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.rounding import three_digits
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
 
-    from harness.records import Evidence, Verdict
+    from harness.records import Evidence, Measurement, Verdict
 
 PIPED_WIDTH = 100
 STYLES = {
@@ -60,52 +62,123 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     stdout().print(table)
 
 
-def verdict_table(verdicts: Sequence[Verdict]) -> Table:
-    """One row per claim: the verdict, the number claimed, what was measured, quality beside it, and why.
+def print_verdicts(verdicts: Sequence[Verdict], measurements: Sequence[Measurement]) -> None:
+    """The verdicts on stdout: a row a claim, a row a quality score, then why, a sentence or two a claim.
 
-    The statement, its source and the reason behind each missing figure stand in claims.json and the report.
+    Statements, sources and the long form of every comparison stand in claims.json and the report.
     """
+    console = stdout()
+    console.print(verdict_table(verdicts))
+    scored = quality_table(verdicts, measurements)
+    if scored.row_count:
+        console.print(scored)
+    for text in [*(f"{item.claim}: {item.why}" for item in verdicts), *unmeasured(verdicts)]:
+        console.print(text, markup=False, soft_wrap=False)
+
+
+def verdict_table(verdicts: Sequence[Verdict]) -> Table:
+    """One row per claim: the verdict, the cost ratios measured and the number claimed."""
     from rich.text import Text
 
     table = _table("Verdicts")
-    table.add_column("claim", no_wrap=True)
+    table.add_column("claim", overflow="fold")
     table.add_column("verdict", no_wrap=True)
-    table.add_column("evidence", ratio=1, overflow="fold")
+    table.add_column("measured", overflow="fold")
+    table.add_column("claimed", overflow="fold")
     for item in verdicts:
-        lines = [f"claimed: {item.threshold:g}x, tolerance {item.tolerance:.0%}"]
-        lines += [f"cost: {evidence_line(evidence)}" for evidence in item.cost]
-        lines += [f"quality: {evidence_line(evidence)}" for evidence in item.quality if evidence.value is not None]
-        missing = [evidence.name for evidence in item.quality if evidence.value is None]
-        lines += [f"quality not measured: {'; '.join(missing)}"] if missing else []
-        lines.append(f"why: {item.why}")
-        table.add_row(Text(item.claim), Text(item.verdict, style=STYLES[item.verdict]), Text("\n".join(lines)))
-        table.add_section()
+        table.add_row(
+            Text(item.claim),
+            Text(item.verdict, style=STYLES[item.verdict]),
+            Text("\n".join(evidence_line(evidence) for evidence in item.cost) or "nothing"),
+            Text(f"{item.threshold:g}x - {item.tolerance:.0%}"),
+        )
     return table
 
 
+def quality_table(verdicts: Sequence[Verdict], measurements: Sequence[Measurement]) -> Table:
+    """One row per score that a verdict names: both sides, the real clips, and what the guards say of it."""
+    from rich.text import Text
+
+    last = {(record.generator, record.metric, record.seed): record for record in measurements}
+    sides = list(dict.fromkeys(side for item in verdicts for side in (item.control, item.candidate)))
+    guards: dict[str, list[str]] = {}
+    for verdict in verdicts:
+        for evidence in verdict.quality:
+            said = guards.setdefault(_metric(evidence), [])
+            if evidence.outcome not in ("", "shown") and evidence.outcome not in said:
+                said.append(evidence.outcome)
+    table = _table("Quality: value (videos)")
+    for column in ("metric", *sides, "real", "guard"):
+        table.add_column(column, overflow="fold")
+    for metric, outcomes in guards.items():
+        several = [
+            [record for (name, what, _), record in last.items() if (name, what) == (side, metric)]
+            for side in (*sides, "real")
+        ]
+        if any(record.value is not None for records in several for record in records) or outcomes:
+            cells = [metric, *map(score_cell, several), ", ".join(outcomes)]
+            table.add_row(*map(Text, cells))
+    return table
+
+
+def score_cell(records: Sequence[Measurement]) -> str:
+    """One score of one side: the value, or the range over its training seeds, and the videos behind it.
+
+    >>> from harness.records import Measurement
+    >>> score = Measurement(generator="tpdiff", seed=0, metric="digit_accuracy", unit="1", value=0.9, n=64)
+    >>> other = score.model_copy(update={"seed": 1, "value": 0.8})
+    >>> score_cell([score]), score_cell([score, other]), score_cell([])
+    ('0.900 (64)', '0.800 to 0.900 (2 seeds, 64)', 'not measured')
+    """
+    values = [record.value for record in records if record.value is not None]
+    if not values:
+        return "not measured"
+    counts = [f"{len(values)} seeds"] if len(values) > 1 else []
+    counts += list(dict.fromkeys(str(record.n) for record in records if record.value is not None and record.n))
+    ends = dict.fromkeys(three_digits(value) for value in (min(values), max(values)))
+    return " to ".join(ends) + (f" ({', '.join(counts)})" if counts else "")
+
+
+def unmeasured(verdicts: Sequence[Verdict]) -> list[str]:
+    """A line for each reason why scores shown beside the verdicts are missing; guards have theirs in ``why``."""
+    missing: dict[str, None] = {}
+    for verdict in verdicts:
+        for evidence in verdict.quality:
+            if evidence.value is None and evidence.outcome in ("", "shown") and evidence.why:
+                missing[evidence.why] = None
+    return list(missing)
+
+
 def evidence_line(evidence: Evidence) -> str:
-    """One quantity as text: value, 95 % interval, count, outcome.
+    """One cost quantity as text: what it is, value, 95 % interval, count.
 
     >>> from harness.records import Evidence
-    >>> evidence_line(Evidence(name="latency_s", value=1.617, lo=1.5, hi=1.7, n=9, unit="x", outcome="met"))
-    'latency_s = 1.617x [1.5, 1.7], n = 9: met'
+    >>> name = "end_to_end seconds, full-rate / tpdiff"
+    >>> evidence_line(Evidence(name=name, value=1.6, lo=1.5, hi=1.7, n=9, unit="x", outcome="met"))
+    'end_to_end seconds 1.60x (1.50 to 1.70), n=9'
     >>> evidence_line(Evidence(name="cost to equal quality", value=None, why="one checkpoint only"))
     'cost to equal quality: not measured'
     """
+    subject = evidence.name.partition(",")[0]
     if evidence.value is None:
-        return f"{evidence.name}: not measured"
+        return f"{subject}: not measured"
     unit = {"1": "", "": "", "x": "x"}.get(evidence.unit, f" {evidence.unit}")
-    text = f"{evidence.name} = {evidence.value:.4g}{unit}"
-    if evidence.lo is not None and evidence.hi is not None and (evidence.lo, evidence.hi) != (evidence.value,) * 2:
-        text += f" [{evidence.lo:.4g}, {evidence.hi:.4g}]"
-    if evidence.n is not None:
-        text += f", n = {evidence.n}"
-    return f"{text}: {evidence.outcome}" if evidence.outcome not in ("", "shown") else text
+    text = f"{subject} {three_digits(evidence.value)}{unit}"
+    if evidence.lo is not None and evidence.hi is not None:
+        exact = evidence.lo == evidence.hi
+        text += " (exact count)" if exact else f" ({three_digits(evidence.lo)} to {three_digits(evidence.hi)})"
+    return text if evidence.n is None else f"{text}, n={evidence.n}"
+
+
+def _metric(evidence: Evidence) -> str:
+    """The metric that quality evidence is named after; what follows the comma says whose it is."""
+    return evidence.name.partition(",")[0]
 
 
 def _table(title: str) -> Table:
     from rich import box
     from rich.table import Table
 
-    # Plain ASCII rules when piped: they survive every log viewer.
-    return Table(title=title, title_justify="left", box=box.ROUNDED if sys.stdout.isatty() else box.ASCII, expand=False)
+    # Markdown when piped: plain ASCII survives every log viewer, and an issue shows it as a table.
+    style = box.ROUNDED if sys.stdout.isatty() else box.MARKDOWN
+    return Table(title=title, title_justify="left", box=style, expand=False)

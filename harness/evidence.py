@@ -25,6 +25,7 @@ from harness.records import (
     TrainingRecord,
     UnitRecord,
 )
+from harness.rounding import three_digits
 from harness.store import Run
 from harness.study import Study
 
@@ -36,12 +37,32 @@ FAR_AWAY = 100_000
 
 
 @dataclass(frozen=True, kw_only=True)
+class Finding:
+    """Evidence, and how the one sentence of a verdict speaks of it."""
+
+    evidence: Evidence
+    subject: str
+    """What was to be measured, e.g. ``digit_accuracy``."""
+    brief: str
+    """Subject and figures in a few words; without a value the reason."""
+
+    @classmethod
+    def missing(cls, *, name: str, subject: str, reason: str, unit: str = "1", n: int | None = None) -> Finding:
+        """There is no value, for this reason."""
+        why = f"{subject} was not measured: {reason}."
+        evidence = Evidence(name=name, value=None, n=n, unit=unit, outcome="undecided", why=why)
+        return cls(evidence=evidence, subject=subject, brief=reason)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Facts:
     """The last record of every key; earlier attempts are superseded."""
 
     control: str
     candidate: str
     seeds: tuple[int, ...]
+    asked: tuple[str, ...]
+    """Metrics that the study asks for."""
     blocks: Sequence[Block]
     measurements: Mapping[tuple[str, int | None, str, str], Measurement]
     """By generator, seed, metric, scope."""
@@ -66,6 +87,7 @@ class Facts:
             control=study.control,
             candidate=candidate,
             seeds=study.seeds,
+            asked=study.metrics,
             blocks=complete_blocks(run.read(TimingRecord)),
             measurements={(r.generator, r.seed, r.metric, r.scope): r for r in run.read(Measurement)},
             scores={
@@ -83,28 +105,38 @@ class Facts:
             m for (g, _, name, where), m in self.measurements.items() if (g, name, where) == (generator, metric, scope)
         ]
 
-    def why_missing(self, generator: str, what: str, known: Iterable[Measurement] = ()) -> str:
-        """Why there is no value: the recorded reason, else a failed unit, else that it is not done yet."""
+    def why_missing(self, generator: str, known: Iterable[Measurement] = (), *, metric: str | None = None) -> str:
+        """Why there is no value: the recorded reason, a failed unit, nobody asked for ``metric``, or not done yet."""
         for measurement in known:
             if measurement.reason:
-                return f"{what} of {generator} was not measured: {measurement.reason}"
+                return f"{measurement.reason} ({generator})"
         for unit in self.failures.values():
             if unit.generator in (generator, None):
-                return f"{what} of {generator} was not measured: unit {unit.unit} failed: {unit.reason}"
-        return f"{what} of {generator} was not measured in this run yet; the same command goes on"
+                return f"unit {unit.unit} failed: {unit.reason}"
+        # A plugin given as file.py:Class names its metric itself, so that we cannot tell whether it was asked for.
+        if metric is not None and metric not in self.asked and not any(":" in name for name in self.asked):
+            return "the study does not ask for it"
+        return f"{generator} is not done in this run yet; the same command goes on"
 
     def trained(self) -> str:
         """How far each side was trained, in words."""
-        sides = []
+        sides: dict[str, list[str]] = {}
         for generator in (self.control, self.candidate):
             steps = sorted({step for (name, _), step in self.steps.items() if name == generator})
             seeds = sum(name == generator for name, _ in self.steps)
+            far = "not trained"
             if steps:
                 done = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
-                sides.append(f"{generator} was trained once for {done} steps with {seeds} seed{'s' * (seeds > 1)}")
-            else:
-                sides.append(f"{generator} was not trained")
-        return ", ".join(sides) + ", and scored at that one point"
+                far = f"trained once for {done} steps with {seeds} seed{'s' * (seeds > 1)}"
+            sides.setdefault(far, []).append(generator)
+        told = [f"{' and '.join(who)} {'was' if len(who) == 1 else 'were'} {far}" for far, who in sides.items()]
+        return ", ".join(told) + ", and scored at that one point"
+
+    def coverage(self) -> str:
+        """Which trainings a quality comparison speaks for."""
+        if len(self.seeds) == 1:
+            return "one training seed; other trainings are not covered"
+        return f"pooled over {len(self.seeds)} training seeds; other trainings are not covered"
 
 
 def check_equal_steps(facts: Facts) -> None:
@@ -123,18 +155,23 @@ def check_equal_steps(facts: Facts) -> None:
         )
 
 
-def cost_ratio(facts: Facts, quantity: Literal["latency_s", "flops"], scope: str, *, bound: float) -> Evidence:
+def cost_ratio(facts: Facts, quantity: Literal["latency_s", "flops"], scope: str, *, bound: float) -> Finding:
     """control / candidate of one cost quantity against the bound that still meets the claim."""
     interval = _time_ratio(facts, scope) if quantity == "latency_s" else _count_ratio(facts, quantity, scope)
-    what = {"latency_s": "seconds", "flops": "FLOPs"}[quantity]
-    name = f"{scope} {what}, {facts.control} / {facts.candidate}"
+    subject = f"{scope} {({'latency_s': 'seconds', 'flops': 'FLOPs'})[quantity]}"
+    name = f"{subject}, {facts.control} / {facts.candidate}"
     if interval.value is None:
-        return Evidence(name=name, value=None, n=interval.n, unit="x", outcome="undecided", why=f"{interval.reason}.")
+        timed = interval.n if quantity == "latency_s" else None
+        return Finding.missing(name=name, subject=subject, reason=interval.reason, unit="x", n=timed)
+    found, more = f"{three_digits(interval.value)}x", ""
+    exact = False
     if interval.lo is None or interval.hi is None:
-        outcome, why = "undecided", f"{interval.value:.3g}x without an interval: {interval.reason}."
+        outcome, why = "undecided", f"{found} without an interval: {interval.reason}."
+        more = f": {interval.reason}"
     else:
-        spread = f" ({interval.lo:.3g} to {interval.hi:.3g})" if interval.lo < interval.hi else " (exact count)"
-        found = f"{interval.value:.3g}x{spread}"
+        # A count is not a sample of anything: it has no number of observations.
+        exact = interval.lo == interval.hi
+        found += " (exact count)" if exact else f" ({three_digits(interval.lo)} to {three_digits(interval.hi)})"
         if interval.lo >= bound:
             outcome, why = "met", f"{found}, at least {bound:.4g}x."
         elif interval.hi < bound:
@@ -148,23 +185,25 @@ def cost_ratio(facts: Facts, quantity: Literal["latency_s", "flops"], scope: str
                 method=interval.method,
             )
             outcome = "undecided"
-            more = _more(logs, math.log(bound), "ABBA blocks, over more launches,")
-            why = f"{found} includes {bound:.4g}x; {more}."
-    return Evidence(
+            needed = _more(logs, math.log(bound), "ABBA blocks, over more launches,")
+            why = f"{found} includes {bound:.4g}x; {_if_it_stays(needed, logs)}."
+            more = f" includes {bound:.4g}x; {needed}"
+    evidence = Evidence(
         name=name,
         value=interval.value,
         lo=interval.lo,
         hi=interval.hi,
-        n=interval.n,
+        n=None if exact else interval.n,
         unit="x",
         outcome=outcome,
         why=why,
     )
+    return Finding(evidence=evidence, subject=subject, brief=f"{subject} {found}{more}")
 
 
 def guard(
     facts: Facts, metric: str, compare: Literal["difference", "log_distance_from_one"], *, margin: float
-) -> Evidence:
+) -> Finding:
     """Candidate against control in one quality score, sample by sample, against the margin."""
     name = f"{metric}, {facts.candidate} against {facts.control}"
     control, candidate, samples = [], [], []
@@ -174,13 +213,14 @@ def guard(
             known = facts.measurements.get((generator, seed, metric, "clips"))
             values = facts.scores.get((generator, seed, metric))
             if values is None or (known is not None and known.value is None):
-                why = facts.why_missing(generator, f"{metric} (seed {seed})", [known] if known else [])
-                return Evidence(name=name, value=None, outcome="undecided", why=f"{why}.")
+                reason = facts.why_missing(generator, [known] if known else [], metric=metric)
+                seeded = f"{metric} (seed {seed})" if len(facts.seeds) > 1 else metric
+                return Finding.missing(name=name, subject=seeded, reason=reason)
             sides.append(values)
         if sides[0].keys() != sides[1].keys():
             alone = len(sides[0].keys() ^ sides[1].keys())
-            why = f"{alone} samples of seed {seed} have a score on one side only; run the same command again"
-            return Evidence(name=name, value=None, outcome="undecided", why=f"{why}.")
+            reason = f"{alone} samples of seed {seed} have a score on one side only; run the same command again"
+            return Finding.missing(name=name, subject=metric, reason=reason)
         for sample in sorted(sides[0]):
             control.append(sides[0][sample])
             candidate.append(sides[1][sample])
@@ -191,13 +231,10 @@ def guard(
     else:
         interval = log_distance_interval(control, candidate, clusters=samples)
         boundary, sign = margin, -1.0
-    told = [f"{label} {value:.3g}" for label, value in _levels(facts, metric, control, candidate)]
-    trained = "one training seed; other trainings are not covered"
-    if len(facts.seeds) > 1:
-        trained = f"pooled over {len(facts.seeds)} training seeds; other trainings are not covered"
-    beside = f"margin {margin:g}; {', '.join(told)}; {trained}"
-    outcome, why = _against_margin(interval, boundary, sign)
-    return Evidence(
+    told = [f"{label} {three_digits(value)}" for label, value in _levels(facts, metric, control, candidate)]
+    beside = f"margin {margin:g}; {', '.join(told)}; {facts.coverage()}"
+    outcome, found, why, more = _against_margin(interval, boundary, sign)
+    evidence = Evidence(
         name=name,
         value=interval.value,
         lo=interval.lo,
@@ -206,26 +243,31 @@ def guard(
         outcome=outcome,
         why=f"{why} ({beside}).",
     )
+    brief = f"{metric} ({found}, margin {margin:g}{f'; {more}' if more else ''})"
+    return Finding(evidence=evidence, subject=metric, brief=brief)
 
 
 def shown(facts: Facts, metrics: Sequence[str]) -> list[Evidence]:
     """Scores of both sides, with the real clips' beside them, that inform but do not judge."""
     rows = []
     for metric in metrics:
-        real = [m.value for m in facts.of_generator("real", metric, "clips") if m.value is not None]
+        real = facts.of_generator("real", metric, "clips")
+        levels = [m.value for m in real if m.value is not None]
         beside = (
-            f"real: {real[-1]:.4g}"
-            if real
-            else facts.why_missing("real", metric, facts.of_generator("real", metric, "clips"))
+            f"real: {levels[-1]:.4g}"
+            if levels
+            else f"{metric} of real was not measured: {facts.why_missing('real', real, metric=metric)}"
         )
         for generator in (facts.control, facts.candidate):
             known = facts.of_generator(generator, metric, "clips")
             if not known:
-                why = facts.why_missing(generator, metric)
-                rows.append(Evidence(name=f"{metric}, {generator}", value=None, outcome="shown", why=f"{why}."))
+                why = f"{metric} was not measured: {facts.why_missing(generator, metric=metric)}."
+                rows.append(Evidence(name=f"{metric}, {generator}", value=None, outcome="shown", why=why))
             for score in known:
                 seed = f" (seed {score.seed})" if len(known) > 1 else ""
-                why = beside if score.value is not None else facts.why_missing(generator, metric, [score])
+                why = beside
+                if score.value is None:
+                    why = f"{metric} was not measured: {facts.why_missing(generator, [score])}"
                 rows.append(
                     Evidence(
                         name=f"{metric}, {generator}{seed}",
@@ -251,8 +293,8 @@ def _time_ratio(facts: Facts, scope: str) -> Interval:
     )
     if interval.value is not None:
         return interval
-    reasons = [facts.why_missing(side, f"{scope} time", facts.of_generator(side, "latency_s", scope)) for side in sides]
-    return Interval(value=None, n=0, method=interval.method, reason="; ".join(reasons))
+    reasons = [facts.why_missing(side, facts.of_generator(side, "latency_s", scope)) for side in sides]
+    return Interval(value=None, n=0, method=interval.method, reason="; ".join(dict.fromkeys(reasons)))
 
 
 def _check_same_work(known: Sequence[Measurement], metric: str) -> None:
@@ -270,7 +312,7 @@ def _count_ratio(facts: Facts, metric: str, scope: str) -> Interval:
     for side in (facts.control, facts.candidate):
         known = facts.of_generator(side, metric, scope)
         if not known or any(m.value is None for m in known):
-            return Interval(value=None, n=0, method=method, reason=facts.why_missing(side, f"{scope} {metric}", known))
+            return Interval(value=None, n=0, method=method, reason=facts.why_missing(side, known))
         counts.append(known)
     _check_same_work([m for known in counts for m in known], f"{scope} {metric}")
     ranges = []
@@ -298,22 +340,30 @@ def _levels(facts: Facts, metric: str, control: Sequence[float], candidate: Sequ
     return levels + [("real", value) for value in real[-1:]]
 
 
-def _against_margin(interval: Interval, boundary: float, sign: float) -> tuple[str, str]:
+def _against_margin(interval: Interval, boundary: float, sign: float) -> tuple[str, str, str, str]:
+    """The outcome, the figures, the comparison in words, and what would decide it if it is undecided."""
     if interval.value is None:
-        return "undecided", interval.reason
+        return "undecided", interval.reason, interval.reason, ""
+    value = three_digits(interval.value, signed=True)
     if interval.lo is None or interval.hi is None:
-        return "undecided", f"{interval.value:+.3g} without an interval: {interval.reason}"
-    found = f"{interval.value:+.3g} ({interval.lo:+.3g} to {interval.hi:+.3g})"
+        return "undecided", value, f"{value} without an interval: {interval.reason}", interval.reason
+    lo, hi = (three_digits(end, signed=True) for end in (interval.lo, interval.hi))
+    found, brief = f"{value} ({lo} to {hi})", f"{value}, {lo} to {hi}"
     ends = [sign * (end - boundary) for end in (interval.lo, interval.hi)]
     if min(ends) > 0:
-        return "not worse", f"{found}, all of it within the margin"
+        return "not worse", brief, f"{found}, all of it within the margin", ""
     if max(ends) < 0:
-        return "worse", f"{found}, all of it beyond the margin"
-    return "undecided", f"{found} includes the margin; {_more(interval, boundary, 'videos')}"
+        return "worse", brief, f"{found}, all of it beyond the margin", ""
+    needed = _more(interval, boundary, "videos")
+    return "undecided", brief, f"{found} includes the margin; {_if_it_stays(needed, interval)}", needed
 
 
 def _more(interval: Interval, boundary: float, what: str) -> str:
     needed = observations_needed(interval, boundary)
     if needed is None or needed > FAR_AWAY:
-        return f"the estimate sits so close to the boundary that more {what} would not decide it"
-    return f"about {needed} {what} would decide it if the estimate stays (this run has {interval.n})"
+        return f"the estimate sits too close to the boundary for more {what} to decide"
+    return f"about {needed} {what} would decide"
+
+
+def _if_it_stays(needed: str, interval: Interval) -> str:
+    return f"{needed} if the estimate stays (this run has {interval.n})"

@@ -6,7 +6,7 @@ runs/<study>/<run>/
     status.json       state, counts of units
     records/*.jsonl   append-only facts
     videos/<generator>/<seed>/<sample>.npy
-    checkpoints/  features/
+    checkpoints/  features/  judges/  logs/
     claims.json  results.csv  report.html
 """
 

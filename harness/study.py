@@ -205,8 +205,13 @@ def locate(name: str, folder: Literal["studies", "claims"]) -> Path:
     raise unknown_name(what, name, known, where="neither a file nor a shipped one")
 
 
-class _UniqueKeys(yaml.SafeLoader):
-    """Safe YAML in which a key that is given twice is an error; plain YAML silently takes the last."""
+class _Loader(yaml.SafeLoader):
+    """Safe YAML without two traps: a key given twice is an error, and `off`, `on`, `yes`, `no` are words (YAML 1.2)."""
+
+    yaml_implicit_resolvers = {  # noqa: RUF012  a class variable of the base, too
+        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
+        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
         seen = set()
@@ -219,8 +224,11 @@ class _UniqueKeys(yaml.SafeLoader):
         return super().construct_mapping(node, deep)
 
 
+_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^([tT]rue|TRUE|[fF]alse|FALSE)$"), list("tTfF"))
+
+
 def read_yaml(path: Path) -> Any:
-    """Safe YAML, at most 1 MB; a key must not be given twice.
+    """Safe YAML, at most 1 MB; a key must not be given twice, and only true and false are booleans.
 
     Raises:
         UsageError: the file cannot be read or is no YAML.
@@ -228,7 +236,7 @@ def read_yaml(path: Path) -> Any:
     try:
         if path.stat().st_size > 1_000_000:
             raise UsageError(f"{path} has more than 1 MB; a study is a few hundred lines at most.")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)
+        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
     except RecursionError as error:

@@ -15,13 +15,14 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from harness.records import Evidence, Verdict
+from harness.records import Verdict
 from harness.store import Run, write_atomically
 from reports import csv, figures, samples, tables
-from reports.format import Shown, duration, moment, number, show
+from reports.format import duration, moment, number
 from reports.load import REAL, RunData, load
-from reports.strip import VerdictStrip, score_strip, verdict_strip
+from reports.strip import score_strip
 from reports.svg import SERIES
+from reports.verdicts import verdict_cards
 
 GLYPHS = {
     "supported": "✓",
@@ -109,7 +110,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "series": series,
         "control": data.control,
         "real": REAL,
-        "verdicts": [_card(verdict) for verdict in data.verdicts],
+        "verdicts": verdict_cards(data),
         "tally": _tally(data.verdicts),
         "costs": costs,
         "cost_cards": tables.cards([*costs, *stages]),
@@ -152,21 +153,6 @@ def _facts(data: RunData) -> list[tuple[str, str]]:
         threads = f", {study['threads']} threads" if study.get("device") == "cpu" and "threads" in study else ""
         facts.append(("Device", f"{study['device']}{threads}"))
     return facts
-
-
-def _card(verdict: Verdict) -> dict[str, Any]:
-    strip: VerdictStrip = verdict_strip(verdict)
-    return {
-        "verdict": verdict,
-        "threshold": f"{verdict.threshold:g}×",
-        "strip": strip if any(strip.marks) else None,
-        "cost": [(item, _shown(item), mark) for item, mark in zip(verdict.cost, strip.marks, strict=True)],
-        "quality": [(item, _shown(item)) for item in verdict.quality],
-    }
-
-
-def _shown(item: Evidence) -> Shown | None:
-    return None if item.value is None else show(item.value, item.unit, lo=item.lo, hi=item.hi)
 
 
 def _tally(verdicts: tuple[Verdict, ...]) -> list[tuple[str, int]]:

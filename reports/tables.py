@@ -272,11 +272,11 @@ def _rows(
     by_quantity: dict[tuple[str, str], list[Measurement]] = {}
     for record in records:
         by_quantity.setdefault((record.metric, record.scope), []).append(record)
-    everywhere = _precision(record for several in by_quantity.values() for record in several) if one_unit else None
+    everywhere = precision(record for several in by_quantity.values() for record in several) if one_unit else None
     rows = []
     for seed, found in (row for several in by_quantity.values() for row in _by_seed(several)):
         first = next(iter(found.values()))
-        scale, decimals = everywhere or _precision(found.values())
+        scale, decimals = everywhere or precision(found.values())
         cells = {
             label: Cell(
                 record=record,
@@ -301,8 +301,13 @@ def _rows(
     return rows
 
 
-def _precision(records: Iterable[Measurement]) -> tuple[Scale, int]:
-    """Unit and decimals for numbers that are read against each other."""
+def precision(records: Iterable[Measurement]) -> tuple[Scale, int]:
+    """Unit and decimals for numbers that are read against each other.
+
+    >>> score = Measurement(generator="tpdiff", metric="m", unit="1", value=0.8594, lo=0.754, hi=0.924)
+    >>> precision([score])[1]
+    2
+    """
     measured = [(r.value, r.lo, r.hi, r.unit) for r in records if r.value is not None]
     scale = scale_for(measured[0][3] if measured else "1", [value for value, _, _, _ in measured])
     decimals = common_decimals(

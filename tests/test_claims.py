@@ -197,7 +197,9 @@ def test_an_undecided_guard_is_inconclusive_and_says_how_many_videos_would_do(
     found = verdict(fill(**unclear), "infer-1.5x")
     assert found.verdict == "inconclusive"
     assert name in found.why
-    assert "videos would decide it" in found.why
+    assert "videos would decide" in found.why
+    assert "The cost is met: end_to_end seconds 1.70x" in found.why
+    assert found.why.count("other trainings are not covered") == 1
 
 
 def test_an_undecided_cost_is_inconclusive_and_says_how_many_blocks_would_do(fill: Fill) -> None:
@@ -250,7 +252,8 @@ def test_all_quantities_met_support_the_training_claim(fill: Fill) -> None:
     found = verdict(fill(), "train-step-cost")
     assert found.verdict == "supported"
     flops, seconds = found.cost
-    assert (flops.value, flops.lo, flops.hi) == (2.0, 2.0, 2.0)
+    assert (flops.value, flops.lo, flops.hi, flops.n) == (2.0, 2.0, 2.0, None)
+    assert seconds.n == 9
     assert seconds.lo is not None
     assert found.quality == []
 
@@ -275,7 +278,7 @@ def test_cost_to_quality_is_listed_and_never_judged(fill: Fill) -> None:
     found = verdict(run, "train-50")
     assert found.verdict == "inconclusive"
     assert found.cost[0].value is None
-    assert "full-rate was trained once for 60 steps with 1 seed" in found.why
+    assert "full-rate and tpdiff were trained once for 60 steps with 1 seed" in found.why
     assert "at least three training seeds" in found.why
 
 
@@ -418,7 +421,30 @@ def test_frechet_distances_are_shown_for_both_sides_with_the_real_one_beside(fil
 def test_a_shown_metric_that_is_missing_says_why(fill: Fill) -> None:
     shown = [item for item in verdict(fill(), "infer-1.5x").quality if item.name.startswith("kvd")]
     assert [item.value for item in shown] == [None, None]
-    assert all("not measured" in item.why for item in shown)
+    assert {item.why for item in shown} == {"kvd[transnetv2] was not measured: the study does not ask for it."}
+
+
+def test_a_metric_that_the_study_asks_for_is_not_called_unasked(fill: Fill) -> None:
+    study = make_study(metrics=["kvd[transnetv2]"])
+    shown = [item for item in verdict(fill(), "infer-1.5x", study).quality if item.name.startswith("kvd")]
+    assert all("is not done in this run yet; the same command goes on" in item.why for item in shown)
+
+
+def test_guards_that_one_failure_keeps_from_being_scored_share_one_sentence(tmp_path: Path) -> None:
+    why = verdict(Run(tmp_path), "infer-1.5x").why
+    named = "digit_accuracy, direction_accuracy and motion_energy_ratio"
+    assert f"Not measured: {named}, because the study does not ask for it." in why
+
+
+def test_sides_trained_differently_are_told_apart(fill: Fill) -> None:
+    run = fill()
+    for name, steps in ((CONTROL, 60), (CANDIDATE, 90)):
+        record = TrainingRecord(
+            generator=name, seed=0, step=steps, steps=10, loss=0.1, seconds=1, samples=1, learning_rate=0.1
+        )
+        run.append(record)
+    why = verdict(run, "train-50").why
+    assert "full-rate was trained once for 60 steps with 1 seed, tpdiff was trained once for 90 steps" in why
 
 
 # --- timings as measurements -------------------------------------------------------------------------------

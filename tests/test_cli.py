@@ -369,11 +369,11 @@ def test_the_verdict_table_fits_a_hundred_columns_and_tells_the_whole_verdict(
     for text in (
         "infer-1.5x",
         "faster-but-worse",
-        "claimed: 1.5x, tolerance 5%",
-        "latency_s, ratio = 1.617x [1.5, 1.7], n = 9: met",
-        "digit_accuracy = -0.1 [-0.2, -0.06], n = 64: worse",
-        "quality not measured: fvd[transnetv2]",
-        VERDICT.why,
+        "1.5x - 5%",
+        "latency_s 1.62x (1.50 to 1.70), n=9",
+        "digit_accuracy not measured not measured not measured worse",
+        f"infer-1.5x: {VERDICT.why}",
+        "the weights are missing",
     ):
         assert text in words
     assert "\x1b" not in shown

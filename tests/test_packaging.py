@@ -106,13 +106,14 @@ def test_a_clean_install_looks_around_and_plans(installed: Call, arguments: tupl
     assert done.stdout
 
 
-def test_a_clean_install_plans_the_same_run_as_this_checkout(installed: Call) -> None:
+def test_a_clean_install_plans_the_same_run_as_this_checkout(installed: Call, tmp_path: Path) -> None:
     planned = json.loads(installed("tpbench", "run", "quick", "--dry-run", "--json").stdout)
     here = subprocess.run(
         [sys.executable, "-m", "harness.cli", "run", "quick", "--dry-run", "--json"],
         capture_output=True,
         text=True,
         check=True,
+        cwd=tmp_path,
     )
     assert planned == json.loads(here.stdout)
 

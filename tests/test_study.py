@@ -194,3 +194,9 @@ def test_a_generator_is_labelled_by_its_name_or_its_class(quick: dict[str, Any])
     study = Study.model_validate(quick)
     assert [entry.label for entry in study.generators] == ["full-rate", "tpdiff", "MyIdea"]
     assert study.generator("MyIdea").name == "some/where.py:MyIdea"
+
+
+def test_words_of_yaml_1_1_stay_words(tmp_path: Path) -> None:
+    file = tmp_path / "words.yaml"
+    file.write_text("alignment: off\nanswer: no\ntruth: true\nlie: False\nnumber: 3\n")
+    assert read_yaml(file) == {"alignment": "off", "answer": "no", "truth": True, "lie": False, "number": 3}

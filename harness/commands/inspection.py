@@ -56,6 +56,7 @@ def render(root: Path, *, as_json: bool) -> int:
 
     The study is read but not resolved: a reader need not have the generators that made the run.
     """
+    from harness.records import Measurement
     from harness.registry import find
     from harness.store import Run
     from harness.study import read_yaml
@@ -74,7 +75,7 @@ def render(root: Path, *, as_json: bool) -> int:
         )
         return 0
     if verdicts:
-        console.stdout().print(console.verdict_table(verdicts))
+        console.print_verdicts(verdicts, run.read(Measurement))
     for name, page in pages.items():
         print(f"{name}: {page}")
     return 0

@@ -22,7 +22,7 @@ from harness.commands.preflight import (
     with_plugins,
 )
 from harness.environment import collect
-from harness.records import UnitRecord
+from harness.records import Measurement, UnitRecord
 from harness.registry import find
 from harness.store import Run, write_atomically
 from harness.study import Study, load_study, locate
@@ -58,7 +58,7 @@ def run(name: str, *, runs: Path, plugins: Sequence[str], dry_run: bool, as_json
         )
         return code
     if verdicts:
-        console.stdout().print(console.verdict_table(verdicts))
+        console.print_verdicts(verdicts, Run(folder).read(Measurement))
     for reporter, page in pages.items():
         print(f"{reporter}: {page}")
     if code:
