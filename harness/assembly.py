@@ -50,6 +50,11 @@ def build_generator(study: Study, dataset: Dataset, *, label: str, seed: int, we
     return generator
 
 
+def can_be_trained(study: Study, label: str) -> bool:
+    """Whether the generator's class has a training step; asked of the class, so nothing is built."""
+    return callable(getattr(find("generators", study.generator(label).name).load(), "training_step", None))
+
+
 def build_request(study: Study, dataset: Dataset, sample_ids: Sequence[int]) -> Request:
     """The order for these samples: sample i is asked for the caption of held-out clip i."""
     return Request(

@@ -16,6 +16,9 @@ inconclusive       otherwise; ``why`` names what is undecided or missing, and wh
 not-comparable     the study has no such candidate, or both sides did not do the same work
 =================  ====================================================================================
 
+An accuracy guard is ``undecided`` unless the control's own 95 % interval lies above chance (``chance`` in the
+metric's card): with a control that has not learnt it yet, "not worse" holds for any two generators that guess.
+
 A claim about cost to equal quality needs training curves; one checkpoint at one budget cannot judge it, so
 it is listed and stays inconclusive.
 """
@@ -30,9 +33,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from harness import evidence
 from harness.errors import NotComparableError, UsageError
-from harness.evidence import Facts, Finding
-from harness.measure.timings import summarise_timings
-from harness.records import Evidence, Measurement, TimingRecord, Verdict, VerdictWord
+from harness.evidence import Finding
+from harness.facts import Facts
+from harness.records import Evidence, Verdict, VerdictWord
 from harness.store import Run
 from harness.study import Study, locate, read_yaml, validation_message
 
@@ -63,8 +66,9 @@ class Guard(_Section):
     metric: str
     """A metric with one value per video."""
     compare: Literal["difference", "log_distance_from_one"]
-    """``difference``: candidate - control of a score where higher is better; ``log_distance_from_one``: how
-    much further from 1 a ratio to real is."""
+    """``difference``: candidate - control of an accuracy whose card names ``chance``, higher is better;
+    ``log_distance_from_one``: how much further from 1 a ratio to real is, its card naming
+    ``reference_relative_se``."""
     margin: float = Field(gt=0)
     """How much worse still passes, in the unit of the comparison."""
 
@@ -154,11 +158,6 @@ def judge(run: Run, study: Study) -> list[Verdict]:
     verdicts = [_judge_one(claim, facts, study) for claim in file.claims]
     run.write_json("claims.json", [verdict.model_dump(mode="json") for verdict in verdicts])
     return verdicts
-
-
-def timing_measurements(run: Run) -> list[Measurement]:
-    """``latency_s`` of every generator and scope that was timed: median of block means, with its interval."""
-    return summarise_timings(run.read(TimingRecord))
 
 
 def joined_word(cost: Sequence[str], guards: Sequence[str]) -> VerdictWord:

@@ -18,7 +18,7 @@ from harness.launch.local import WorkerProcess
 from harness.measure.timings import summarise_timings
 from harness.plan import REAL, Unit, batch_ids, plan
 from harness.progress import Progress, Update
-from harness.records import TimingRecord, UnitRecord
+from harness.records import Measurement, TimingRecord, UnitRecord
 from harness.store import Run
 from harness.study import Study
 from harness.timing import calls_per_launch, time_launch
@@ -41,6 +41,7 @@ class _Driver:
         self.worker_name = ""
 
     def execute(self) -> int:
+        self.run.sweep()
         units = plan(self.study)
         missing = [unit for unit in units if unit.id not in self.done]
         for (title, worker_name), group in groupby(missing, key=_phase):
@@ -78,6 +79,8 @@ class _Driver:
         )
         if reason is None:
             self.done.add(unit.id)
+        else:
+            self.run.append(_missing(unit, reason))
 
     def _work(self, unit: Unit, worker_name: str, update: Update) -> None:
         if unit.kind == "time":
@@ -86,22 +89,21 @@ class _Driver:
         if unit.kind == "latency":
             self._summarise_timings(unit)
             return
-        if unit.kind != "score":
-            self._require(self._needs(unit))
+        self._require(self._needs(unit))
         command: dict[str, Any] = {"do": unit.kind, "generator": unit.generator, "seed": unit.seed}
         if unit.batch is not None:
             command["sample_ids"] = batch_ids(self.study, unit.batch)
         if unit.metric is not None:
             command["metric"] = unit.metric
+        if unit.scope is not None:
+            command["scope"] = unit.scope
         self._summon(worker_name).call(command, update)
-        if unit.kind == "score":  # by now recorded as missing, with its reason; the unit is to be tried again
-            self._require(self._needs(unit))
 
     def _needs(self, unit: Unit) -> Iterable[str]:
         """Ids of the units without which this one makes no sense."""
         if unit.kind == "train" or (unit.kind == "sample" and unit.generator == REAL):
             return []
-        before = {"latency": "time", "count": "train", "sample": "train", "score": "sample"}
+        before = {"latency": "time", "memory": "train", "count": "train", "sample": "train", "score": "sample"}
         return [
             other.id
             for other in plan(self.study)
@@ -128,6 +130,7 @@ class _Driver:
                 workers,
                 seed=unit.seed,
                 launch=unit.launch,
+                attempt=self.attempts[unit.id] + 1,
                 record=self.run.append,
                 progress=advance,
             )
@@ -175,9 +178,32 @@ def _phase(unit: Unit) -> tuple[str, str]:
         return f"training {unit.generator}, seed {unit.seed}", f"train-{unit.generator}-{unit.seed}"
     if unit.kind in ("time", "latency"):
         return f"timing, seed {unit.seed}", ""
+    if unit.kind == "memory":
+        return f"memory of {unit.generator}, {unit.scope}, seed {unit.seed}", unit.id.replace("/", "-")
     if unit.kind == "score":
         return "scoring", "score"
     return f"sampling {unit.generator}, seed {unit.seed}", f"sample-{unit.generator}-{unit.seed}"
+
+
+def _missing(unit: Unit, reason: str) -> list[Measurement]:
+    """The rows that a failed unit leaves in the place of its numbers."""
+    absent = {
+        "count": [("flops", "training_step", "FLOP"), ("flops", "video", "FLOP")],
+        "memory": [("peak_memory_bytes", unit.scope or "", "byte")],
+        "score": [(unit.metric or "", "clips", "1")],
+    }
+    return [
+        Measurement(
+            generator=unit.generator or "",
+            seed=None if unit.generator == REAL else unit.seed,
+            metric=metric,
+            scope=scope,
+            unit=si_unit,
+            value=None,
+            reason=reason,
+        )
+        for metric, scope, si_unit in absent.get(unit.kind, [])
+    ]
 
 
 def _shifted(update: Update, by: float) -> Callable[..., None]:

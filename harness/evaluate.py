@@ -1,25 +1,28 @@
 """Score a folder of videos against a reference folder: what ``tpbench eval`` does.
 
 Nothing is cut, resized or left out without being asked for: a file that cannot be read is named and the rest
-is scored; videos of unequal length or size are refused, each by name.
+is scored; videos of unequal length or size are refused, each by name. A refusal names what could not be read,
+too: one look tells all that is to be mended, in both folders.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from harness.errors import MediaError, NotComparableError, UsageError
+from harness.errors import MediaError, NotComparableError, TpbenchError, UsageError
 from harness.metrics.base import Score, Tools, VideoSet
+from harness.progress import Progress
 from harness.records import Measurement
 from harness.registry import find
-from harness.video import Problem, VideoFile, folder_videos, read_video
+from harness.video import Problem, VideoFile, folder_entries, folder_videos, read_video
 from harness.weights import cache_folder
 
 if TYPE_CHECKING:
@@ -29,6 +32,15 @@ SCOPE = "clips"
 _SAME_RATE = 0.01  # 29.97 and 30 frames a second are one rate
 
 
+class Phases(Protocol):
+    """Whom :func:`evaluate` tells how far it is; :class:`harness.progress.Progress` is one."""
+
+    def task(self, label: str, total: float) -> AbstractContextManager[Callable[[float], None]]:
+        """A phase of ``total`` steps of about equal length, over when the block is left; yields what is told
+        how many of them are done."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What came out, and what was left out."""
@@ -36,7 +48,7 @@ class Evaluation:
     measurements: tuple[Measurement, ...]
     """One per metric, in the order asked for."""
     problems: tuple[Problem, ...]
-    """Files of either folder that were not scored, by name, with the reason."""
+    """Files of either folder that were not scored, each once, with the reason."""
     n_generated: int
     """Clips scored."""
     n_reference: int | None
@@ -69,6 +81,7 @@ def evaluate(
     window: int | None = None,
     cache: Path | None = None,
     device: str = "cpu",
+    progress: Phases | None = None,
 ) -> Evaluation:
     """Score the videos in ``folder``, where a metric needs it against those in ``reference``.
 
@@ -77,12 +90,15 @@ def evaluate(
         window: cut every video into non-overlapping windows of this many frames; a rest at the end that is
             shorter is left out and counted in the protocol. Windows of one video are not independent.
         cache: where features and judges are kept; default the user's cache folder.
+        progress: told of each phase: files read, a folder at a time; clips hashed, a folder at a time; clips
+            handed to each metric. Within a phase all steps cost about the same.
 
-    A metric that cannot be computed here (it needs prompts, or a reference, or the sides do not compare) has
-    no value but a reason.
+    A measurement is called what ``metrics`` calls its metric. A metric that cannot be computed here (it needs
+    prompts, or a reference, or the sides do not compare) has no value but a reason.
 
     Raises:
-        MediaError: a folder has no readable video.
+        MediaError: a folder has no readable video. This and every other refusal after the folders were read
+            names the files of both that could not be read, each with its reason.
         NotComparableError: videos in one folder differ in length or size (each is named), or no metric at all
             can be computed.
         UsageError: ``limit`` or ``window`` makes no sense, or nobody knows a metric.
@@ -93,37 +109,75 @@ def evaluate(
     if window is not None and window < 2:
         raise UsageError(f"--window {window}: a clip has at least 2 frames; 16 is usual.")
     judges: list[Metric] = [find("metrics", name).load()() for name in metrics]
+    phases: Phases = progress or Progress(quiet=True)
     problems: list[Problem] = []
-    sides = []
-    for place in (folder, reference):
-        if place is not None:
-            videos, missing = folder_videos(place)
-            problems += missing
-            sides.append(_side(place, videos, problems, limit=limit, window=window))
-    generated, theirs = sides[0], sides[1] if len(sides) == 2 else None
-    root = cache or cache_folder()
-    tools = Tools(cache=root / "features", judges=root / "judges", device=device)
-    measurements, refusals = [], []
-    for judge in judges:
-        try:
-            answer = _score(judge, generated.videos, theirs.videos if theirs else None, tools)
-        except NotComparableError as error:
-            refusals.append(error)
-            answer = Score(value=None, n=len(generated.videos), protocol={}, reason=" ".join(str(error).split()))
-        about = {
-            **answer.protocol,
-            **generated.about("generated"),
-            **(theirs.about("reference") if theirs else {}),
-        }
-        measurements.append(_measurement(judge, folder, replace(answer, protocol=about)))
-    if refusals and len(refusals) == len(judges):
-        raise NotComparableError("\n".join(str(error) for error in refusals))
+    with _naming(problems):
+        sides = _sides([place for place in (folder, reference) if place], problems, phases, limit=limit, window=window)
+        generated, theirs = sides[0], sides[1] if len(sides) == 2 else None
+        root = cache or cache_folder()
+        tools = Tools(cache=root / "features", judges=root / "judges", device=device)
+        measurements, refusals = [], []
+        for name, judge in zip(metrics, judges, strict=True):
+            try:
+                answer = _watched_score(name, judge, generated.videos, theirs.videos if theirs else None, tools, phases)
+            except NotComparableError as error:
+                refusals.append(error)
+                answer = Score(value=None, n=len(generated.videos), protocol={}, reason=" ".join(str(error).split()))
+            about = {
+                **answer.protocol,
+                **generated.about("generated"),
+                **(theirs.about("reference") if theirs else {}),
+            }
+            measurements.append(_measurement(name, judge, folder, replace(answer, protocol=about)))
+        if refusals and len(refusals) == len(judges):
+            raise _joined(refusals)
     return Evaluation(
         measurements=tuple(measurements),
-        problems=tuple(problems),
+        problems=tuple(dict.fromkeys(problems)),
         n_generated=len(generated.videos),
         n_reference=len(theirs.videos) if theirs else None,
     )
+
+
+@contextmanager
+def _naming(problems: list[Problem]) -> Iterator[None]:
+    """An error that leaves the block says which files could not be read: there will be no result to say so."""
+    try:
+        yield
+    except TpbenchError as error:
+        if not problems:
+            raise
+        named = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
+        raise type(error)(f"{error}\nFiles that cannot be scored:\n{named}") from error
+
+
+def _joined(refusals: Sequence[TpbenchError]) -> TpbenchError:
+    """All refusals in one error of the first one's kind, each text once."""
+    return type(refusals[0])("\n".join(dict.fromkeys(str(error) for error in refusals)))
+
+
+def _sides(
+    places: Sequence[Path], problems: list[Problem], phases: Phases, *, limit: int | None, window: int | None
+) -> list[_Side]:
+    """The clips of each folder. Both are read before either is refused, and ``problems`` gathers from both."""
+    sides: list[_Side] = []
+    refusals: list[TpbenchError] = []
+    for place in places:
+        try:
+            with phases.task(f"reading {place}", len(folder_entries(place))) as update:
+                videos, missing = folder_videos(place, progress=update)
+            problems += missing
+            clips, left_out = _clips(place, videos, problems, limit=limit, window=window)
+            with phases.task(f"hashing {place}", len(clips)) as update:
+                hashed = _video_set(place, clips, update)
+        except (MediaError, NotComparableError) as error:
+            refusals.append(error)
+            continue
+        files = len({clip.file.path for clip in clips})
+        sides.append(_Side(videos=hashed, files=files, window=window, frames_left_out=left_out))
+    if refusals:
+        raise _joined(refusals)
+    return sides
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +198,10 @@ class _Side:
         }
 
 
-def _side(
+def _clips(
     folder: Path, videos: list[VideoFile], problems: list[Problem], *, limit: int | None, window: int | None
-) -> _Side:
+) -> tuple[list[_Clip], int]:
+    """The clips to score, and how many frames the windows leave out."""
     clips, left_out = [], 0
     for file in videos:
         if window is not None and file.frames < window:
@@ -158,8 +213,7 @@ def _side(
         clips += [_Clip(file=file, start=start, frames=length) for start in starts]
         left_out += file.frames - len(starts) * length
     if not clips:
-        named = "\n".join(f"  {problem}" for problem in problems if problem.path.parent == folder)
-        raise MediaError(f"no video in {folder} can be scored:\n{named}")
+        raise MediaError(f"no video in {folder} can be scored.")
     _demand_one_shape(folder, clips)
     if limit is not None:
         if len(clips) < limit:
@@ -168,8 +222,7 @@ def _side(
                 f"Give `--limit {len(clips)}` or less."
             )
         clips = clips[:limit]
-    files = len({clip.file.path for clip in clips})
-    return _Side(videos=_video_set(folder, clips), files=files, window=window, frames_left_out=left_out)
+    return clips, left_out
 
 
 def _demand_one_shape(folder: Path, clips: list[_Clip]) -> None:
@@ -191,11 +244,12 @@ def _demand_one_shape(folder: Path, clips: list[_Clip]) -> None:
     )
 
 
-def _video_set(folder: Path, clips: list[_Clip]) -> VideoSet:
+def _video_set(folder: Path, clips: list[_Clip], update: Callable[[int], None]) -> VideoSet:
     content = hashlib.sha256()
-    for clip in clips:
+    for done, clip in enumerate(clips, start=1):
         frames = clip.read()
         content.update(repr(frames.shape).encode() + hashlib.sha256(frames.tobytes()).digest())
+        update(done)
     rates = [clip.file.fps for clip in clips]
     known = [rate for rate in rates if rate is not None]
     one_rate = len(known) == len(rates) and max(known) <= min(known) * (1 + _SAME_RATE)
@@ -208,6 +262,29 @@ def _video_set(folder: Path, clips: list[_Clip]) -> VideoSet:
         digest=content.hexdigest(),
         fps=known[0] if one_rate else None,
     )
+
+
+def _watched_score(
+    name: str, judge: Metric, generated: VideoSet, reference: VideoSet | None, tools: Tools, phases: Phases
+) -> Score:
+    """The score; the phase advances with the clips that the metric reads, for it uses each as it comes."""
+    sides = [generated, reference] if reference is not None and judge.needs_reference else [generated]
+    total = sum(len(side) for side in sides)
+    with phases.task(f"scoring {name}", total) as update:
+        seen: set[tuple[str, int]] = set()
+
+        def watched(side: VideoSet, role: str) -> VideoSet:
+            def read(index: int) -> np.ndarray:
+                frames = side.read(index)
+                seen.add((role, index))  # a set: a metric may look twice
+                update(min(len(seen), total))
+                return frames
+
+            return replace(side, read=read)
+
+        return _score(
+            judge, watched(generated, "generated"), watched(reference, "reference") if reference else None, tools
+        )
 
 
 def _score(judge: Metric, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
@@ -229,10 +306,10 @@ def _score(judge: Metric, generated: VideoSet, reference: VideoSet | None, tools
     return judge.score(generated, reference, tools)
 
 
-def _measurement(judge: Metric, folder: Path, answer: Score) -> Measurement:
+def _measurement(name: str, judge: Metric, folder: Path, answer: Score) -> Measurement:
     return Measurement(
         generator=folder.name or str(folder),
-        metric=judge.name,
+        metric=name,
         scope=SCOPE,
         unit=judge.unit,
         value=answer.value,

@@ -1,13 +1,14 @@
-"""What a run knows about one candidate and its control, and what each quantity alone says of a claim."""
+"""What each quantity alone says of a claim, from what a run knows."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 from harness.errors import NotComparableError
+from harness.facts import Facts
 from harness.measure.stats import (
     Interval,
     difference_interval,
@@ -15,19 +16,8 @@ from harness.measure.stats import (
     observations_needed,
     ratio_interval,
 )
-from harness.measure.timings import Block, complete_blocks
-from harness.records import (
-    Evidence,
-    Measurement,
-    SampleRecord,
-    SampleScores,
-    TimingRecord,
-    TrainingRecord,
-    UnitRecord,
-)
+from harness.records import Evidence, Measurement
 from harness.rounding import three_digits
-from harness.store import Run
-from harness.study import Study
 
 SAME_WORK = ("device", "batch", "frames", "height", "width")
 """Keys of a protocol card on which both sides of a cost ratio must agree."""
@@ -52,91 +42,6 @@ class Finding:
         why = f"{subject} was not measured: {reason}."
         evidence = Evidence(name=name, value=None, n=n, unit=unit, outcome="undecided", why=why)
         return cls(evidence=evidence, subject=subject, brief=reason)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Facts:
-    """The last record of every key; earlier attempts are superseded."""
-
-    control: str
-    candidate: str
-    seeds: tuple[int, ...]
-    asked: tuple[str, ...]
-    """Metrics that the study asks for."""
-    blocks: Sequence[Block]
-    measurements: Mapping[tuple[str, int | None, str, str], Measurement]
-    """By generator, seed, metric, scope."""
-    scores: Mapping[tuple[str, int, str], Mapping[int, float]]
-    """By generator, seed, metric: one value per sample id."""
-    nfe: Mapping[str, frozenset[int]]
-    """Network evaluations per sample that each generator's samples took."""
-    steps: Mapping[tuple[str, int], int]
-    """Training steps done, by generator and seed."""
-    failures: Mapping[str, UnitRecord]
-    """Units whose last attempt failed."""
-
-    @classmethod
-    def of(cls, run: Run, study: Study, *, candidate: str) -> Facts:
-        """Read the run folder."""
-        samples = {(r.generator, r.seed, r.sample_id): r for r in run.read(SampleRecord)}
-        nfe: dict[str, set[int]] = {}
-        for record in samples.values():
-            nfe.setdefault(record.generator, set()).add(record.nfe)
-        units = {record.unit: record for record in run.read(UnitRecord)}
-        return cls(
-            control=study.control,
-            candidate=candidate,
-            seeds=study.seeds,
-            asked=study.metrics,
-            blocks=complete_blocks(run.read(TimingRecord)),
-            measurements={(r.generator, r.seed, r.metric, r.scope): r for r in run.read(Measurement)},
-            scores={
-                (r.generator, r.seed, r.metric): dict(zip(r.sample_ids, r.values, strict=True))
-                for r in run.read(SampleScores)
-            },
-            nfe={name: frozenset(counts) for name, counts in nfe.items()},
-            steps={(r.generator, r.seed): r.step for r in run.read(TrainingRecord)},
-            failures={name: record for name, record in units.items() if record.status == "failed"},
-        )
-
-    def of_generator(self, generator: str, metric: str, scope: str) -> list[Measurement]:
-        """The measurements of a quantity, one per seed (or one for all)."""
-        return [
-            m for (g, _, name, where), m in self.measurements.items() if (g, name, where) == (generator, metric, scope)
-        ]
-
-    def why_missing(self, generator: str, known: Iterable[Measurement] = (), *, metric: str | None = None) -> str:
-        """Why there is no value: the recorded reason, a failed unit, nobody asked for ``metric``, or not done yet."""
-        for measurement in known:
-            if measurement.reason:
-                return f"{measurement.reason} ({generator})"
-        for unit in self.failures.values():
-            if unit.generator in (generator, None):
-                return f"unit {unit.unit} failed: {unit.reason}"
-        # A plugin given as file.py:Class names its metric itself, so that we cannot tell whether it was asked for.
-        if metric is not None and metric not in self.asked and not any(":" in name for name in self.asked):
-            return "the study does not ask for it"
-        return f"{generator} is not done in this run yet; the same command goes on"
-
-    def trained(self) -> str:
-        """How far each side was trained, in words."""
-        sides: dict[str, list[str]] = {}
-        for generator in (self.control, self.candidate):
-            steps = sorted({step for (name, _), step in self.steps.items() if name == generator})
-            seeds = sum(name == generator for name, _ in self.steps)
-            far = "not trained"
-            if steps:
-                done = f"{steps[0]}" if len(steps) == 1 else f"{steps[0]} to {steps[-1]}"
-                far = f"trained once for {done} steps with {seeds} seed{'s' * (seeds > 1)}"
-            sides.setdefault(far, []).append(generator)
-        told = [f"{' and '.join(who)} {'was' if len(who) == 1 else 'were'} {far}" for far, who in sides.items()]
-        return ", ".join(told) + ", and scored at that one point"
-
-    def coverage(self) -> str:
-        """Which trainings a quality comparison speaks for."""
-        if len(self.seeds) == 1:
-            return "one training seed; other trainings are not covered"
-        return f"pooled over {len(self.seeds)} training seeds; other trainings are not covered"
 
 
 def check_equal_steps(facts: Facts) -> None:
@@ -204,19 +109,26 @@ def cost_ratio(facts: Facts, quantity: Literal["latency_s", "flops"], scope: str
 def guard(
     facts: Facts, metric: str, compare: Literal["difference", "log_distance_from_one"], *, margin: float
 ) -> Finding:
-    """Candidate against control in one quality score, sample by sample, against the margin."""
+    """Candidate against control in one quality score, sample by sample, against the margin.
+
+    An accuracy (``difference``) counts only where the control is above chance with its whole 95 % interval, for
+    every training seed: not losing to a control that guesses means nothing. A ratio to real clips
+    (``log_distance_from_one``) needs the error of the real mean from the score's card.
+    """
     name = f"{metric}, {facts.candidate} against {facts.control}"
     control, candidate, samples = [], [], []
+    measured: dict[str, list[Measurement]] = {facts.control: [], facts.candidate: []}
     for seed in facts.seeds:
         sides = []
         for generator in (facts.control, facts.candidate):
             known = facts.measurements.get((generator, seed, metric, "clips"))
             values = facts.scores.get((generator, seed, metric))
-            if values is None or (known is not None and known.value is None):
-                reason = facts.why_missing(generator, [known] if known else [], metric=metric)
+            if values is None or known is None or known.value is None:
+                reason = facts.why_missing(generator, [known] if known else [], need="score", metric=metric, seed=seed)
                 seeded = f"{metric} (seed {seed})" if len(facts.seeds) > 1 else metric
                 return Finding.missing(name=name, subject=seeded, reason=reason)
             sides.append(values)
+            measured[generator].append(known)
         if sides[0].keys() != sides[1].keys():
             alone = len(sides[0].keys() ^ sides[1].keys())
             reason = f"{alone} samples of seed {seed} have a score on one side only; run the same command again"
@@ -229,11 +141,14 @@ def guard(
         interval = difference_interval(control, candidate, clusters=samples)
         boundary, sign = -margin, 1.0
     else:
-        interval = log_distance_interval(control, candidate, clusters=samples)
+        error = _reference_error([score for scores in measured.values() for score in scores])
+        interval = log_distance_interval(control, candidate, reference_error=error, clusters=samples)
         boundary, sign = margin, -1.0
     told = [f"{label} {three_digits(value)}" for label, value in _levels(facts, metric, control, candidate)]
     beside = f"margin {margin:g}; {', '.join(told)}; {facts.coverage()}"
     outcome, found, why, more = _against_margin(interval, boundary, sign)
+    if compare == "difference" and (doubt := _not_learnt(measured[facts.control])):
+        outcome, why, more = "undecided", f"{found}; {doubt}", doubt
     evidence = Evidence(
         name=name,
         value=interval.value,
@@ -256,18 +171,19 @@ def shown(facts: Facts, metrics: Sequence[str]) -> list[Evidence]:
         beside = (
             f"real: {levels[-1]:.4g}"
             if levels
-            else f"{metric} of real was not measured: {facts.why_missing('real', real, metric=metric)}"
+            else f"{metric} of real was not measured: {facts.why_missing('real', real, need='score', metric=metric)}"
         )
         for generator in (facts.control, facts.candidate):
             known = facts.of_generator(generator, metric, "clips")
             if not known:
-                why = f"{metric} was not measured: {facts.why_missing(generator, metric=metric)}."
+                why = f"{metric} was not measured: {facts.why_missing(generator, need='score', metric=metric)}."
                 rows.append(Evidence(name=f"{metric}, {generator}", value=None, outcome="shown", why=why))
             for score in known:
                 seed = f" (seed {score.seed})" if len(known) > 1 else ""
                 why = beside
                 if score.value is None:
-                    why = f"{metric} was not measured: {facts.why_missing(generator, [score])}"
+                    reason = facts.why_missing(generator, [score], need="score", metric=metric, seed=score.seed)
+                    why = f"{metric} was not measured: {reason}"
                 rows.append(
                     Evidence(
                         name=f"{metric}, {generator}{seed}",
@@ -293,7 +209,7 @@ def _time_ratio(facts: Facts, scope: str) -> Interval:
     )
     if interval.value is not None:
         return interval
-    reasons = [facts.why_missing(side, facts.of_generator(side, "latency_s", scope)) for side in sides]
+    reasons = [facts.why_missing(side, facts.of_generator(side, "latency_s", scope), need="latency") for side in sides]
     return Interval(value=None, n=0, method=interval.method, reason="; ".join(dict.fromkeys(reasons)))
 
 
@@ -312,7 +228,7 @@ def _count_ratio(facts: Facts, metric: str, scope: str) -> Interval:
     for side in (facts.control, facts.candidate):
         known = facts.of_generator(side, metric, scope)
         if not known or any(m.value is None for m in known):
-            return Interval(value=None, n=0, method=method, reason=facts.why_missing(side, known))
+            return Interval(value=None, n=0, method=method, reason=facts.why_missing(side, known, need="count"))
         counts.append(known)
     _check_same_work([m for known in counts for m in known], f"{scope} {metric}")
     ranges = []
@@ -329,6 +245,31 @@ def _count_ratio(facts: Facts, metric: str, scope: str) -> Interval:
         n=min(len(known) for known in counts),
         method=method,
     )
+
+
+def _reference_error(scores: Sequence[Measurement]) -> float | None:
+    """Relative standard error of the real mean that all scores were divided by; None if a card does not hold it."""
+    errors = [score.protocol.get("reference_relative_se") for score in scores]
+    known = [error for error in errors if error is not None]
+    return max(known) if len(known) == len(errors) else None
+
+
+def _not_learnt(scores: Sequence[Measurement]) -> str:
+    """Why a control with these accuracies is nothing to lose to; empty if it is better than guessing."""
+    for score in scores:
+        chance = score.protocol.get("chance")
+        if chance is None:
+            return "its card names no chance level, so nobody can say whether the control has learnt it"
+        if score.value is None or score.lo is None or score.hi is None:
+            return "the control's own interval is not known, so nobody can say whether it has learnt it"
+        if score.lo <= chance:
+            told = f"{three_digits(score.value)}, {three_digits(score.lo)} to {three_digits(score.hi)}"
+            seed = f" with seed {score.seed}" if len(scores) > 1 else ""
+            return (
+                f"the control has not learnt it yet{seed}, {told} where guessing gives {three_digits(chance)}, "
+                "so not losing to it means nothing; more training would decide"
+            )
+    return ""
 
 
 def _levels(facts: Facts, metric: str, control: Sequence[float], candidate: Sequence[float]) -> list[tuple[str, float]]:

@@ -9,7 +9,8 @@ from typing import Literal
 
 from harness.study import Study
 
-UnitKind = Literal["train", "time", "latency", "count", "sample", "score"]
+UnitKind = Literal["train", "time", "latency", "memory", "count", "sample", "score"]
+MEMORY_SCOPES = ("end_to_end", "training_step")
 REAL = "real"
 """Held-out real clips, scored like a generator: what a perfect one would get."""
 
@@ -28,16 +29,18 @@ class Unit:
     """time: number of the process launch."""
     metric: str | None = None
     """score: name of the metric."""
+    scope: str | None = None
+    """memory: what is measured, ``end_to_end`` or ``training_step``."""
 
     @property
     def id(self) -> str:
         """``train/tpdiff/0``, ``time/0/2``, ``sample/tpdiff/0/3``, ``score/kvd[transnetv2]/real/0`` ..."""
-        parts = (self.kind, self.metric, self.generator, self.seed, self.batch, self.launch)
+        parts = (self.kind, self.metric, self.generator, self.seed, self.batch, self.launch, self.scope)
         return "/".join(str(part) for part in parts if part is not None)
 
 
 def plan(study: Study) -> tuple[Unit, ...]:
-    """All units: every training first, then the timings (nothing else runs then), counts, samples and scores."""
+    """All units: every training first, then timings (nothing else runs then), memory, counts, samples and scores."""
     labels = [entry.label for entry in study.generators]
     batches = range(len(batch_starts(study)))
     units: list[Unit] = []
@@ -48,6 +51,8 @@ def plan(study: Study) -> tuple[Unit, ...]:
         if study.latency.launches:
             units.append(Unit(kind="latency", seed=seed))
     for seed in study.seeds:
+        for label in labels:
+            units += [Unit(kind="memory", generator=label, seed=seed, scope=scope) for scope in MEMORY_SCOPES]
         for label in labels:
             units.append(Unit(kind="count", generator=label, seed=seed))
             units += [Unit(kind="sample", generator=label, seed=seed, batch=batch) for batch in batches]

@@ -95,6 +95,8 @@ class TimingRecord(Record):
     """``end_to_end`` (prompts to decoded frames) or ``training_step`` (forward, backward, optimiser)."""
     launch: int
     """Number of the process launch, from 0."""
+    attempt: int = 1
+    """Which try of its launch; the last one counts."""
     block: int
     """Number of the block within its launch, from 0; -1 for warm-up."""
     position: int

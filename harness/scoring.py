@@ -32,7 +32,8 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
     """One metric of one generator, or of held-out real clips (``generator="real"``).
 
     Returns a :class:`Measurement` with scope ``clips``, and a :class:`SampleScores` where the metric has one
-    value per video. Fewer videos than ``study.sampling.videos`` make a measurement without a value, with the
+    value per video; both call the metric what the study calls it, also where that is ``file.py:Class``.
+    Fewer videos than ``study.sampling.videos`` make a measurement without a value, with the
     reason: set metrics at different N are not comparable. The reference is the first N clips of the split
     ``reference``; ``real`` are the clips of the split ``test`` whose indices are the sample ids.
 
@@ -57,7 +58,7 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
                 f"{len(ids)} of {len(wanted)} videos of '{generator}' (seed {seed}) were generated; a set "
                 "metric at another count is not comparable. The same command again makes the missing ones"
             )
-            return [_missing(judge, generator, seed, reason)]
+            return [_missing(judge, metric, generator, seed, reason)]
         videos = generated_videos(run, [records[number] for number in ids], fps=tools.dataset.fps)
     reference = None
     if judge.needs_reference:
@@ -69,7 +70,7 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
         Measurement(
             generator=generator,
             seed=None if generator == REAL else seed,
-            metric=judge.name,
+            metric=metric,
             scope=SCOPE,
             unit=judge.unit,
             value=answer.value,
@@ -85,7 +86,7 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
     if answer.per_sample is not None:
         ids = videos.sample_ids or ()
         values = [float(value) for value in answer.per_sample]
-        out.append(SampleScores(generator=generator, seed=seed, metric=judge.name, sample_ids=list(ids), values=values))
+        out.append(SampleScores(generator=generator, seed=seed, metric=metric, sample_ids=list(ids), values=values))
     return out
 
 
@@ -172,11 +173,11 @@ def _read_sample(run: Run, record: SampleRecord) -> np.ndarray:
     return np.asarray(frames)
 
 
-def _missing(judge: Metric, generator: str, seed: int, reason: str) -> Measurement:
+def _missing(judge: Metric, metric: str, generator: str, seed: int, reason: str) -> Measurement:
     return Measurement(
         generator=generator,
         seed=seed,
-        metric=judge.name,
+        metric=metric,
         scope=SCOPE,
         unit=judge.unit,
         value=None,

@@ -26,12 +26,14 @@ from harness.errors import TpbenchError, UsageError
 from harness.records import SCHEMA_VERSION, Record, Verdict
 
 R = TypeVar("R", bound=Record)
+PARTIAL = ".partial"
+"""Suffix of a file that is being written; a kill leaves it behind."""
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:
     """Replace ``path`` in one step: a reader sees the old file or the new one, never half of one."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=PARTIAL)
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(content.encode() if isinstance(content, str) else content)
@@ -135,6 +137,11 @@ class Run:
                 except json.JSONDecodeError:
                     torn += 1
         return torn
+
+    def sweep(self) -> None:
+        """Remove what a kill left half written. Only for the one who holds the folder's lock."""
+        for path in self.root.rglob(f".*{PARTIAL}"):
+            path.unlink(missing_ok=True)
 
     def write_json(self, name: str, data: Any) -> None:
         """Write ``<name>`` at the top of the run folder, atomically."""

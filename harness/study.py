@@ -146,7 +146,7 @@ class Study(_Section):
     reports: tuple[str, ...] = ("csv", "html")
     """Names of the reporters."""
     unit_timeout_s: float = Field(default=7200, gt=0)
-    """A unit that takes longer is stopped and recorded as failed."""
+    """A unit that takes longer (of timings: a call) is stopped and recorded as failed."""
     reference: Reference | None = None
     """What this study took where it was measured; only for the estimate of --dry-run."""
 
@@ -166,9 +166,9 @@ class Study(_Section):
     def digest(self) -> str:
         """Identity of everything that decides what is computed: 8 hex digits over the resolved study.
 
-        The estimate, the description and the choice of reports do not count.
+        What is judged, shown or estimated afterwards does not count, nor does the time-out.
         """
-        cosmetic = {"description", "reference", "reports"}
+        cosmetic = {"description", "reference", "reports", "claims", "unit_timeout_s"}
         content = self.model_dump(mode="json", exclude=cosmetic)
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -40,13 +40,14 @@ def time_launch(
     *,
     seed: int,
     launch: int,
+    attempt: int,
     record: Callable[[TimingRecord], None],
     progress: Callable[[], None],
 ) -> None:
     """All timed calls of one launch. Every raw sample is recorded the moment it exists, warm-up included.
 
     ``workers`` maps the label of each generator that takes part to its process. One that fails drops out; the
-    others are timed to the end.
+    block in which it did is lost, and the others are timed to the end. ``attempt`` counts the tries of this launch.
 
     Raises:
         UnitError: at the end, if a generator dropped out; names it and its reason.
@@ -80,6 +81,7 @@ def time_launch(
                         seed=seed,
                         scope=scope,
                         launch=launch,
+                        attempt=attempt,
                         block=block,
                         position=position,
                         order=order,
@@ -93,7 +95,8 @@ def time_launch(
             for label in labels:
                 sample(label, -1, position, "")
         for block in range(study.latency.blocks):
-            order = block_order(labels, study.seed, "block-order", seed, launch, scope, block)
+            left = [label for label in labels if label not in failures]
+            order = block_order(left, study.seed, "block-order", seed, launch, scope, block)
             word = "".join(letters[label] for label in order)
             for position, label in enumerate(order):
                 sample(label, block, position, word)

@@ -159,13 +159,15 @@ class Trainer:
 
     def load_state(self, path: Path) -> None:
         """Go on where :meth:`save_state` left off."""
-        with safe_open(path, framework="pt", device=self.study.device) as file:
+        with safe_open(path, framework="pt", device="cpu") as file:
             self.step = int(file.metadata()["step"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
         self.generator.denoiser.load_state_dict(_under(tensors, "model/"))
-        self.average = _under(tensors, "average/")
-        for name, parameter in self.parameters.items():
-            self.optimizer.state[parameter] = _under(tensors, f"optimizer/{name}/")
+        self.average = {name: value.to(self.study.device) for name, value in _under(tensors, "average/").items()}
+        # torch's own loading keeps AdamW's step counts on the CPU, where reading them costs no synchronisation
+        state = {index: _under(tensors, f"optimizer/{name}/") for index, name in enumerate(self.parameters)}
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": state, "param_groups": groups})
 
 
 def _under(tensors: dict[str, torch.Tensor], prefix: str) -> dict[str, torch.Tensor]:

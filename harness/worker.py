@@ -16,14 +16,22 @@ from collections.abc import Callable
 from functools import cached_property, lru_cache
 from pathlib import Path
 from queue import Queue
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 
-from harness.assembly import build_dataset, build_generator, build_request, state_file, weights_file
-from harness.costs import count_costs
-from harness.errors import TpbenchError, UnitError
+from harness.assembly import (
+    build_dataset,
+    build_generator,
+    build_request,
+    can_be_trained,
+    state_file,
+    weights_file,
+)
+from harness.costs import sampling_costs, training_costs, untrainable
+from harness.errors import TpbenchError, UnitError, UsageError, WeightsError
+from harness.footprint import request_memory, training_memory
 from harness.generator import Generation, Generator, NullProbe, Request, Trainable
 from harness.measure.clock import timed
 from harness.plan import REAL
@@ -47,48 +55,71 @@ class Session:
 
     @cached_property
     def generator(self) -> Generator:
-        """Ready to sample, with the trained weights."""
-        return self._build(self.weights if self.weights.is_file() else None)
+        """Ready to sample, with its trained weights if it can be trained."""
+        return self._build(self._found(self.weights) if self.trainable else None)
 
     @cached_property
     def trainer(self) -> Trainer:
         """Ready to take one more step from where training ended."""
-        generator = self._build(None)
-        if not isinstance(generator, Trainable):
-            raise UnitError(f"'{self.label}' cannot be trained here: it has no training_step")
-        trainer = Trainer(generator, self.study, self.dataset, label=self.label, seed=self.seed)
-        if self.state.is_file():
-            trainer.load_state(self.state)
+        trainer = self._fresh_trainer()
+        trainer.load_state(self._found(self.state))
         return trainer
 
     @property
     def trainable(self) -> bool:
-        return isinstance(self.generator, Trainable)
+        return can_be_trained(self.study, self.label)
 
     def _build(self, weights: Path | None) -> Generator:
         return build_generator(self.study, self.dataset, label=self.label, seed=self.seed, weights=weights)
+
+    def _fresh_trainer(self) -> Trainer:
+        generator = cast(Trainable, self._build(None))
+        return Trainer(generator, self.study, self.dataset, label=self.label, seed=self.seed)
+
+    def _found(self, checkpoint: Path) -> Path:
+        if not checkpoint.is_file():
+            raise WeightsError(
+                f"'{self.label}' was trained, but {checkpoint} is gone, and an untrained network is no substitute. "
+                f"Restore the file, or delete {self.run.root} and run the study again."
+            )
+        return checkpoint
+
+    def check(self) -> dict[str, Any]:
+        """What is wrong with the generator's or the backbone's options, before anything is written."""
+        try:
+            self._build(None)
+        except UsageError as error:
+            return {"problem": str(error)}
+        return {"problem": None}
 
     def request(self, sample_ids: list[int]) -> Request:
         return build_request(self.study, self.dataset, sample_ids)
 
     def train(self, progress: OnProgress) -> dict[str, Any]:
         """Train to the end, from the last checkpoint if there is one."""
-        if not isinstance(self._build(None), Trainable):
-            return {"trained": False}
-        self.trainer.run(state=self.state, weights=self.weights, record=self.run.append, progress=progress)
-        return {"trained": True}
+        if self.trainable:
+            self._fresh_trainer().run(state=self.state, weights=self.weights, record=self.run.append, progress=progress)
+        return {}
 
     def count(self) -> dict[str, Any]:
-        """FLOPs, network evaluations, parameters and memory, in passes that nobody times."""
-        measurements = count_costs(
-            study=self.study,
-            label=self.label,
-            seed=self.seed,
-            generator=self.generator,
-            request=self.request,
-            trainer=(lambda: self.trainer) if self.trainable else None,
-        )
-        self.run.append(measurements)
+        """FLOPs, network evaluations and parameters, in passes that nobody times."""
+        rows = sampling_costs(self.generator, self.request([0]), label=self.label, seed=self.seed)
+        if self.trainable:
+            rows += training_costs(self.trainer, label=self.label, seed=self.seed)
+        else:
+            rows.append(untrainable(self.label, self.seed))
+        self.run.append(rows)
+        return {}
+
+    def memory(self, scope: str) -> dict[str, Any]:
+        """Peak memory; the process has done nothing else before."""
+        where: dict[str, Any] = {"label": self.label, "seed": self.seed, "device": self.study.device}
+        if scope == "end_to_end":
+            request = self.request(list(range(self.study.latency.videos)))
+            self.run.append(request_memory(self.generator, request, **where))
+        elif self.trainable:
+            batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.trainer.step)
+            self.run.append(training_memory(self.trainer, batch, **where))
         return {}
 
     def sample(self, sample_ids: list[int]) -> dict[str, Any]:
@@ -168,6 +199,10 @@ class Worker:
                 return self.session(label, seed).train(progress)
             case "count":
                 return self.session(label, seed).count()
+            case "check":
+                return self.session(label, seed).check()
+            case "memory":
+                return self.session(label, seed).memory(command["scope"])
             case "sample":
                 return self.session(label, seed).sample(command["sample_ids"])
             case "prepare":

@@ -95,6 +95,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     series[REAL] = len(SERIES) - 1
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
     stages = tables.stage_rows(data)
+    stage_memory = tables.stage_rows(data, "working_memory_bytes")
     gallery = samples.gallery(data)
     scopes = dict.fromkeys(record.scope for record in data.timings)
     timed = [figures.timed_calls(data.timings, scope=scope, series=series) for scope in scopes]
@@ -113,9 +114,10 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "verdicts": verdict_cards(data),
         "tally": _tally(data.verdicts),
         "costs": costs,
-        "cost_cards": tables.cards([*costs, *stages]),
+        "cost_cards": tables.cards([*costs, *stages, *stage_memory]),
         "cost_columns": tables.columns(costs, data),
         "stages": stages,
+        "stage_memory": stage_memory,
         "stage_columns": tables.columns(stages, data),
         "spans": tables.span_rows(data),
         "staircase": figures.staircase(data.measurements, series=series),
@@ -127,7 +129,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "cards": tables.cards(quality),
         "other": other,
         "other_columns": tables.columns(other, data),
-        "missing": tables.missing([*costs, *stages, *quality, *other]),
+        "missing": tables.missing([*costs, *stages, *stage_memory, *quality, *other]),
         "gallery": gallery,
         "environment": tables.environment(data),
         "problems": [*data.problems, *gallery.problems],
@@ -137,12 +139,12 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
 
 def _facts(data: RunData) -> list[tuple[str, str]]:
     status, study = data.status, data.study
-    started, finished = (moment(str(status.get(key, ""))) for key in ("started_at", "finished_at"))
+    started = moment(str(status.get("started_at", "")))
     facts = [("State", str(status.get("state") or "no status was written"))]
     if started:
         facts.append(("Started", started.strftime("%d %B %Y, %H:%M %Z").strip()))
-    if started and finished and (started.tzinfo is None) == (finished.tzinfo is None):
-        facts.append(("Wall clock", duration((finished - started).total_seconds())))
+    if isinstance(status.get("units_s"), int | float):
+        facts.append(("Work", duration(status["units_s"])))
     units = status.get("units")
     if isinstance(units, dict):
         facts.append(("Units", ", ".join(f"{count} {state}" for state, count in units.items() if count) or "none"))

@@ -23,12 +23,14 @@ _STAGE = re.compile(r"denoise_step\[stage=(\d+)\]")
 _COSTS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("flops", "training_step"): ("Training", "Compute of one step"),
     ("latency_s", "training_step"): ("Training", "Time of one step"),
-    ("peak_memory_bytes", "training_step"): ("Training", "Peak memory of one step"),
+    ("peak_memory_bytes", "training_step"): ("Training", "Peak memory of one step, the whole process"),
+    ("working_memory_bytes", "training_step"): ("Training", "Peak memory of one step, above the idle process"),
     ("flops", "video"): ("Sampling", "Compute of one video"),
     ("latency_s", "end_to_end"): ("Sampling", "Time of one request, prompt to frames"),
     ("full_rate_nfe", "video"): ("Sampling", "Network evaluations at full-rate cost"),
     ("nfe", "video"): ("Sampling", "Network evaluations"),
-    ("peak_memory_bytes", "end_to_end"): ("Sampling", "Peak memory of one request"),
+    ("peak_memory_bytes", "end_to_end"): ("Sampling", "Peak memory of one request, the whole process"),
+    ("working_memory_bytes", "end_to_end"): ("Sampling", "Peak memory of one request, above the idle process"),
     ("parameters", "denoiser"): ("Model", "Parameters"),
 }
 _COST_METRICS = frozenset(metric for metric, _ in _COSTS)
@@ -119,9 +121,9 @@ def cost_rows(data: RunData) -> list[Row]:
     return _rows(sorted(chosen, key=rank), data, name=name, quotients=True)
 
 
-def stage_rows(data: RunData) -> list[Row]:
-    """FLOPs of one denoising step, one row a stage, noisiest first."""
-    chosen = [r for r in data.measurements if r.metric == "flops" and stage_of(r) is not None]
+def stage_rows(data: RunData, metric: str = "flops") -> list[Row]:
+    """FLOPs (or working memory) of one denoising step, one row a stage, noisiest first."""
+    chosen = [r for r in data.measurements if r.metric == metric and stage_of(r) is not None]
 
     def name(record: Measurement) -> tuple[str, str]:
         stage = stage_of(record)

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 
-from harness.claims import judge, load_claims, timing_measurements
+from harness.claims import judge, load_claims
 from harness.errors import UsageError
-from harness.measure.timings import complete_blocks
+from harness.facts import DEPENDS_ON
+from harness.metrics.digits import wilson_interval
+from harness.plan import UnitKind
 from harness.records import (
     Measurement,
     SampleRecord,
@@ -78,6 +80,52 @@ def scores(generator: str, metric: str, values: list[float], seed: int = 0) -> S
     )
 
 
+def scored(
+    generator: str, metric: str, values: list[float], seed: int = 0, **card: Any
+) -> tuple[Measurement, SampleScores]:
+    """A score as it is recorded: the mean with its card, and the value of every video."""
+    cards = {
+        "digit_accuracy": {"chance": 0.1},
+        "direction_accuracy": {"chance": 0.125},
+        "motion_energy_ratio": {"reference_relative_se": 0.01},
+    }
+    mean = sum(values) / len(values)
+    lo = hi = None
+    if metric != "motion_energy_ratio":
+        lo, hi = wilson_interval(round(sum(values)), len(values))
+    measurement = Measurement(
+        generator=generator,
+        seed=seed,
+        metric=metric,
+        scope="clips",
+        unit="1",
+        value=mean,
+        lo=lo,
+        hi=hi,
+        n=len(values),
+        protocol={key: value for key, value in (cards[metric] | card).items() if value is not None},
+    )
+    return measurement, scores(generator, metric, values, seed)
+
+
+def record(run: Run, *several: tuple[Measurement, SampleScores]) -> None:
+    run.append([measurement for measurement, _ in several])
+    run.append([values for _, values in several])
+
+
+def failed(unit: str, reason: str, *, generator: str | None, seed: int | None = 0) -> UnitRecord:
+    return UnitRecord(
+        unit=unit,
+        kind=unit.split("/")[0],
+        generator=generator,
+        seed=seed,
+        status="failed",
+        reason=reason,
+        started_at="2026-01-01T00:00:00Z",
+        duration_s=1,
+    )
+
+
 def share(percent: float, count: int = 400) -> list[float]:
     """Scores of 0 and 1, ``percent`` of them 1."""
     return [1.0 if i < count * percent / 100 else 0.0 for i in range(count)]
@@ -115,6 +163,8 @@ def fill(tmp_path: Path) -> Fill:
         flops: float = 2.0,
         noise: float = 0.01,
         digit: list[float] | None = None,
+        control_digit: list[float] | None = None,
+        control_direction: list[float] | None = None,
         direction: list[float] | None = None,
         energy: list[float] | None = None,
         nfe: int = 30,
@@ -122,15 +172,14 @@ def fill(tmp_path: Path) -> Fill:
         run = Run(tmp_path)
         run.append(timings(latency, scope="end_to_end", noise=noise) + timings(step, scope="training_step"))
         run.append([count(CONTROL, 1e9 * flops), count(CANDIDATE, 1e9)])
-        run.append(
-            [
-                scores(CONTROL, "digit_accuracy", share(90)),
-                scores(CANDIDATE, "digit_accuracy", share(90) if digit is None else digit),
-                scores(CONTROL, "direction_accuracy", share(95)),
-                scores(CANDIDATE, "direction_accuracy", share(95) if direction is None else direction),
-                scores(CONTROL, "motion_energy_ratio", motion(0.8)),
-                scores(CANDIDATE, "motion_energy_ratio", motion(0.8, seed=4) if energy is None else energy),
-            ]
+        record(
+            run,
+            scored(CONTROL, "digit_accuracy", share(90) if control_digit is None else control_digit),
+            scored(CANDIDATE, "digit_accuracy", share(90) if digit is None else digit),
+            scored(CONTROL, "direction_accuracy", share(95) if control_direction is None else control_direction),
+            scored(CANDIDATE, "direction_accuracy", share(95) if direction is None else direction),
+            scored(CONTROL, "motion_energy_ratio", motion(0.8)),
+            scored(CANDIDATE, "motion_energy_ratio", motion(0.8, seed=4) if energy is None else energy),
         )
         run.append([sample(name, i, steps) for name, steps in ((CONTROL, 30), (CANDIDATE, nfe)) for i in range(3)])
         return run
@@ -245,6 +294,84 @@ def test_a_study_whose_control_is_the_candidate_is_not_comparable(fill: Fill) ->
     assert verdict(fill(), "infer-1.5x", make_study(control=CANDIDATE)).verdict == "not-comparable"
 
 
+# --- what a guard may rest on -----------------------------------------------------------------------------
+
+
+CHANCE = {
+    "digit": {"digit": share(10), "control_digit": share(10)},
+    "direction": {"direction": share(12.5), "control_direction": share(12.5)},
+}
+
+
+@pytest.mark.parametrize("asked", list(CHANCE))
+def test_not_losing_to_a_control_that_guesses_supports_nothing(fill: Fill, asked: str) -> None:
+    found = verdict(fill(**CHANCE[asked]), "infer-1.5x")
+    assert found.verdict == "inconclusive"
+    assert sorted(outcomes(found)) == ["met", "not worse", "not worse", "undecided"]
+    (guard,) = [item for item in found.quality if item.outcome == "undecided"]
+    assert guard.value == 0.0
+    assert guard.lo is not None
+    assert "the control has not learnt it yet" in guard.why
+    assert "so not losing to it means nothing" in guard.why
+    assert "more training would decide" in found.why
+
+
+@pytest.mark.parametrize(("nudge", "word"), [(+0.001, "inconclusive"), (-0.001, "supported")])
+def test_the_whole_interval_of_the_control_must_lie_above_chance(fill: Fill, nudge: float, word: str) -> None:
+    run = fill()
+    lo, _ = wilson_interval(360, 400)
+    record(run, scored(CONTROL, "digit_accuracy", share(90), chance=lo + nudge))
+    assert verdict(run, "infer-1.5x").verdict == word
+
+
+def test_losing_to_a_control_that_guesses_means_nothing_either(fill: Fill) -> None:
+    assert verdict(fill(digit=share(0), control_digit=share(10)), "infer-1.5x").verdict == "inconclusive"
+
+
+def test_one_training_seed_that_has_not_learnt_is_enough_for_doubt(fill: Fill) -> None:
+    run = fill()
+    for name in (CONTROL, CANDIDATE):
+        record(
+            run,
+            scored(name, "digit_accuracy", share(10), seed=1),
+            scored(name, "direction_accuracy", share(90), seed=1),
+            scored(name, "motion_energy_ratio", motion(0.8, seed=len(name)), seed=1),
+        )
+    found = verdict(run, "infer-1.5x", make_study(seeds=[0, 1]))
+    assert found.verdict == "inconclusive"
+    assert "has not learnt it yet with seed 1" in found.why
+
+
+@pytest.mark.parametrize(
+    ("metric", "values", "key", "reason"),
+    [
+        ("digit_accuracy", share(90), "chance", "its card names no chance level"),
+        ("motion_energy_ratio", motion(0.8), "reference_relative_se", "standard error of the reference mean is not"),
+    ],
+)
+def test_a_card_without_what_the_guard_rests_on_is_undecided_and_says_so(
+    fill: Fill, metric: str, values: list[float], key: str, reason: str
+) -> None:
+    run = fill()
+    record(run, scored(CONTROL, metric, values, **{key: None}))
+    found = verdict(run, "infer-1.5x")
+    assert found.verdict == "inconclusive"
+    assert reason in found.why
+
+
+def test_a_blurred_reference_keeps_the_motion_guard_from_deciding_across_one(fill: Fill) -> None:
+    """0.9 against 1.05 of real: further from 1 by 0.057, unless the real mean itself is 10 % off."""
+    run = fill()
+
+    def judged(error: float) -> str:
+        for name, mean in ((CONTROL, 1.05), (CANDIDATE, 0.9)):
+            record(run, scored(name, "motion_energy_ratio", motion(mean), reference_relative_se=error))
+        return verdict(run, "infer-1.5x").quality[2].outcome
+
+    assert judged(0.005) == "not worse"
+    assert judged(0.1) == "undecided"
+
+
 # --- several quantities ------------------------------------------------------------------------------------
 
 
@@ -255,7 +382,15 @@ def test_all_quantities_met_support_the_training_claim(fill: Fill) -> None:
     assert (flops.value, flops.lo, flops.hi, flops.n) == (2.0, 2.0, 2.0, None)
     assert seconds.n == 9
     assert seconds.lo is not None
-    assert found.quality == []
+
+
+def test_every_claim_has_quality_figures_beside_it_whatever_its_word(fill: Fill) -> None:
+    beside = {"digit_accuracy", "direction_accuracy", "motion_energy_ratio", "fvd[transnetv2]"}
+    for found in judge(fill(flops=1.0), make_study()):
+        assert beside <= {item.name.split(",")[0] for item in found.quality}, found.claim
+    shown = verdict(fill(), "train-step-cost").quality
+    assert {item.outcome for item in shown} == {"shown"}
+    assert [item.value for item in shown if item.name.startswith("digit")] == [0.9, 0.9]
 
 
 def test_one_quantity_not_met_refutes_and_theory_stands_beside(fill: Fill) -> None:
@@ -302,19 +437,64 @@ def test_a_missing_measurement_passes_its_reason_on(fill: Fill) -> None:
 
 def test_a_failed_unit_is_the_reason_when_nothing_else_is(tmp_path: Path) -> None:
     run = Run(tmp_path)
-    run.append(
-        UnitRecord(
-            unit="train/tpdiff/0",
-            kind="train",
-            generator=CANDIDATE,
-            seed=0,
-            status="failed",
-            reason="the loss is nan",
-            started_at="2026-01-01T00:00:00Z",
-            duration_s=1,
-        )
-    )
+    run.append(failed("train/tpdiff/0", "the loss is nan", generator=CANDIDATE))
     assert "train/tpdiff/0 failed: the loss is nan" in verdict(run, "infer-1.5x").why
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    [
+        failed("score/fvd[transnetv2]/tpdiff/0", "its weights are missing", generator=CANDIDATE),
+        failed("score/digit_accuracy/full-rate/0", "its weights are missing", generator=CONTROL),
+        failed("score/digit_accuracy/tpdiff/1", "its weights are missing", generator=CANDIDATE, seed=1),
+        failed("count/tpdiff/0", "out of memory", generator=CANDIDATE),
+        failed("time/0/0", "'full-rate' dropped out", generator=None),
+    ],
+    ids=lambda record: record.unit,
+)
+def test_a_missing_score_is_not_blamed_on_a_unit_that_it_does_not_depend_on(tmp_path: Path, elsewhere: Any) -> None:
+    run = Run(tmp_path)
+    run.append(elsewhere)
+    record(run, scored(CONTROL, "digit_accuracy", share(90)))
+    guard = verdict(run, "infer-1.5x", make_study(metrics=["digit_accuracy"])).quality[0]
+    assert guard.why == (
+        "digit_accuracy was not measured: tpdiff is not done in this run yet; the same command goes on."
+    )
+
+
+def test_the_first_failure_on_the_way_to_a_score_is_its_reason(tmp_path: Path) -> None:
+    """Each failure causes the next one, so that the reason moves back as earlier ones come to light."""
+    run = Run(tmp_path)
+    record(run, scored(CONTROL, "digit_accuracy", share(90)))
+    for unit in ("score/digit_accuracy/tpdiff/0", "sample/tpdiff/0/3", "train/tpdiff/0"):
+        run.append(failed(unit, "killed by SIGKILL", generator=CANDIDATE))
+        guard = verdict(run, "infer-1.5x").quality[0]
+        assert guard.why == f"digit_accuracy was not measured: unit {unit} failed: killed by SIGKILL."
+
+
+def test_a_failed_training_explains_a_score_that_was_recorded_as_missing(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    record(run, scored(CONTROL, "digit_accuracy", share(90)))
+    run.append(count(CANDIDATE, None, metric="digit_accuracy", scope="clips").model_copy(update={"seed": 0}))
+    assert "out of memory while counting (tpdiff)" in verdict(run, "infer-1.5x").quality[0].why
+    run.append(failed("train/tpdiff/0", "the loss is nan", generator=CANDIDATE))
+    assert "unit train/tpdiff/0 failed: the loss is nan" in verdict(run, "infer-1.5x").quality[0].why
+
+
+def test_missing_seconds_and_missing_counts_have_reasons_of_their_own(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.append(failed("score/digit_accuracy/tpdiff/0", "its weights are missing", generator=CANDIDATE))
+    run.append(failed("time/0/0", "'tpdiff' dropped out: killed by SIGKILL", generator=None))
+    run.append(failed("count/full-rate/0", "out of memory", generator=CONTROL))
+    flops, seconds = verdict(run, "train-step-cost").cost
+    assert flops.why == "training_step FLOPs was not measured: unit count/full-rate/0 failed: out of memory."
+    assert seconds.why == (
+        "training_step seconds was not measured: unit time/0/0 failed: 'tpdiff' dropped out: killed by SIGKILL."
+    )
+
+
+def test_every_value_depends_on_kinds_of_units_that_the_plan_knows() -> None:
+    assert {kind for kinds in DEPENDS_ON.values() for kind in kinds} <= set(get_args(UnitKind))
 
 
 def test_a_guard_without_scores_blocks_support(fill: Fill) -> None:
@@ -350,12 +530,11 @@ def test_every_training_seed_of_the_study_must_be_scored(fill: Fill) -> None:
 def test_two_seeds_are_pooled_and_noted(fill: Fill) -> None:
     run = fill()
     for name in (CONTROL, CANDIDATE):
-        run.append(
-            [
-                scores(name, "digit_accuracy", share(90), seed=1),
-                scores(name, "direction_accuracy", share(90), seed=1),
-                scores(name, "motion_energy_ratio", motion(0.8, seed=len(name)), seed=1),
-            ]
+        record(
+            run,
+            scored(name, "digit_accuracy", share(90), seed=1),
+            scored(name, "direction_accuracy", share(90), seed=1),
+            scored(name, "motion_energy_ratio", motion(0.8, seed=len(name)), seed=1),
         )
     found = verdict(run, "infer-1.5x", make_study(seeds=[0, 1]))
     assert found.verdict == "supported", found.why
@@ -369,7 +548,7 @@ def test_two_seeds_are_pooled_and_noted(fill: Fill) -> None:
 def test_the_last_score_of_a_key_wins(fill: Fill) -> None:
     run = fill(digit=share(10))
     assert verdict(run, "infer-1.5x").verdict == "faster-but-worse"
-    run.append(scores(CANDIDATE, "digit_accuracy", share(90)))
+    record(run, scored(CANDIDATE, "digit_accuracy", share(90)))
     assert verdict(run, "infer-1.5x").verdict == "supported"
 
 
@@ -382,19 +561,14 @@ def test_a_redone_launch_replaces_its_timings(fill: Fill) -> None:
     assert found.cost[0].n == 9
 
 
-def test_a_redone_block_in_another_order_leaves_no_call_of_the_first_attempt() -> None:
-    first = [record for record in timings(1.0, scope="x", launches=1, blocks=1) if not record.warmup]
-    again = [record.model_copy(update={"order": "BAAB", "seconds": 9.0}) for record in first]
-    swap = {CONTROL: CANDIDATE, CANDIDATE: CONTROL}
-    again = [record.model_copy(update={"generator": swap[record.generator]}) for record in again]
-    (block,) = complete_blocks(first + again)
-    assert block.seconds == {CANDIDATE: (9.0, 9.0), CONTROL: (9.0, 9.0)}
-
-
-def test_a_block_cut_short_does_not_count() -> None:
-    records = timings(1.0, scope="x", launches=1, blocks=2)
-    assert len(complete_blocks(records)) == 2
-    assert len(complete_blocks(records[:-1])) == 1
+def test_blocks_of_one_generator_alone_say_nothing_of_a_ratio(fill: Fill) -> None:
+    """After the candidate dropped out, the control was timed alone, and slower."""
+    run = fill()
+    before = verdict(run, "infer-1.5x").cost[0]
+    alone = [r for r in timings(1.7, scope="end_to_end", launches=1) if r.generator == CONTROL and not r.warmup]
+    later = {"launch": 7, "order": "AA", "seconds": 60.0}
+    run.append([r.model_copy(update=later | {"position": n % 2}) for n, r in enumerate(alone)])
+    assert verdict(run, "infer-1.5x").cost[0] == before
 
 
 def test_verdicts_are_written_and_read_back(fill: Fill) -> None:
@@ -445,33 +619,6 @@ def test_sides_trained_differently_are_told_apart(fill: Fill) -> None:
         run.append(record)
     why = verdict(run, "train-50").why
     assert "full-rate was trained once for 60 steps with 1 seed, tpdiff was trained once for 90 steps" in why
-
-
-# --- timings as measurements -------------------------------------------------------------------------------
-
-
-def test_latency_is_the_median_of_block_means_without_warm_up(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(timings(1.7, scope="end_to_end"))
-    control, candidate = timing_measurements(run)
-    assert (control.generator, control.metric, control.scope, control.n) == (
-        CONTROL,
-        "latency_s",
-        "end_to_end",
-        9,
-    )
-    assert control.value == pytest.approx(1.7, rel=0.02)
-    assert candidate.value == pytest.approx(1.0, rel=0.02)
-    assert control.lo is not None
-    assert control.hi is not None
-    assert control.lo <= control.value <= control.hi
-
-
-def test_warm_up_alone_is_a_missing_latency_with_a_reason(tmp_path: Path) -> None:
-    run = Run(tmp_path)
-    run.append(timings(1.7, scope="end_to_end", blocks=0))
-    assert [found.value for found in timing_measurements(run)] == [None, None]
-    assert all("no block" in (found.reason or "") for found in timing_measurements(run))
 
 
 # --- the file ----------------------------------------------------------------------------------------------

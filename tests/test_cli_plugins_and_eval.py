@@ -104,3 +104,15 @@ def test_check_plugin_is_3_when_a_promise_is_broken(
 
 def test_check_plugin_of_an_unknown_generator_is_2(shell: Shell) -> None:
     assert shell("check-plugin", "no-such")[0] == 2
+
+
+def test_eval_names_the_broken_file_also_when_it_refuses_the_rest(shell: Shell, clips: Path, tmp_path: Path) -> None:
+    (tmp_path / "fewer").mkdir()
+    for number in range(2):
+        (tmp_path / "fewer" / f"{number}.npy").write_bytes((clips / f"{number}.npy").read_bytes())
+    (tmp_path / "fewer" / "broken.npz").write_bytes(b"PK junk")
+    code, out, err = shell("eval", "fewer", "--reference", "clips", "--metric", "fvd[transnetv2]")
+    assert (code, out) == (5, "")
+    assert "'fewer' has 2 videos, reference 'clips' has 3" in err
+    assert "broken.npz: no readable array" in err
+    assert "Traceback" not in err

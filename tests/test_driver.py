@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import shutil
 import textwrap
+import time
 from pathlib import Path
 
 import numpy as np
+import psutil
 import pytest
 
 from harness.driver import execute
@@ -62,7 +65,7 @@ def test_a_study_leaves_all_its_records_and_the_second_call_does_nothing(tmp_pat
     assert all(record.status == "done" for record in last_units(run).values())
     samples = run.read(SampleRecord)
     assert sorted((record.generator, record.sample_id) for record in samples) == [
-        (label, sample) for label in ("full-rate", "tpdiff") for sample in range(4)
+        (label, sample) for label in ("full-rate", "real", "tpdiff") for sample in range(4)
     ]
     for record in samples:
         frames = np.load(run.root / record.file, allow_pickle=False)
@@ -98,14 +101,18 @@ def test_a_generator_that_dies_in_training_harms_nobody_else(tmp_path: Path) -> 
     assert code == 3
     units = last_units(run)
     assert "killed by SIGKILL" in (units["train/Faulty/0"].reason or "")
-    assert "needs train/Faulty/0" in (units["sample/Faulty/0/0"].reason or "")
+    for dependent in ("sample/Faulty/0/0", "count/Faulty/0", "memory/Faulty/0/training_step"):
+        assert "needs train/Faulty/0" in (units[dependent].reason or "")
     assert "timed without Faulty" in (units["time/0/0"].reason or "")
     own = [record for name, record in units.items() if "full-rate" in name or "real" in name]
     assert own
     assert all(record.status == "done" for record in own)
     rows = run.read(Measurement)
-    missing = [row for row in rows if row.generator == "Faulty"]
-    assert [(row.value, bool(row.reason)) for row in missing] == [(None, True)], "a missing score is a record"
+    missing = {(row.metric, row.scope): row for row in rows if row.generator == "Faulty"}
+    assert {("temporal_flicker", "clips"), ("flops", "training_step"), ("peak_memory_bytes", "end_to_end")} <= set(
+        missing
+    )
+    assert all(row.value is None and row.reason for row in missing.values()), "a missing number is a record"
     assert {row.scope for row in rows if row.metric == "latency_s" and row.value} == {"end_to_end", "training_step"}
     assert {record.generator for record in run.read(TrainingRecord)} == {"full-rate"}
 
@@ -200,6 +207,52 @@ def test_a_generator_that_fails_in_sampling_leaves_a_reason(body: str, reason: s
     assert reason in (units["sample/Faulty/0/0"].reason or "")
     assert units["sample/full-rate/0/0"].status == "done"
     assert not [record for record in run.read(SampleRecord) if record.generator == "Faulty"]
+
+
+def test_a_trained_generator_without_its_weights_is_an_error_and_never_sampled_untrained(tmp_path: Path) -> None:
+    of = study()
+    run, code = start(tmp_path, of)
+    assert code == 0
+    shutil.rmtree(run.checkpoints)
+    lines = (run.root / "records" / "units.jsonl").read_text().splitlines(keepends=True)
+    kept = [line for line in lines if '"train/' in line]
+    (run.root / "records" / "units.jsonl").write_text("".join(kept))
+    assert execute(of, run, progress=Progress(quiet=True)) == 3
+    failed = {name: record.reason or "" for name, record in last_units(run).items() if record.status == "failed"}
+    assert {"sample/full-rate/0/0", "count/full-rate/0", "memory/full-rate/0/training_step"} <= set(failed)
+    assert all("is gone, and an untrained network is no substitute" in reason for reason in failed.values())
+
+
+def test_a_forked_child_that_outlives_its_worker_neither_blocks_the_run_nor_survives(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    body = """
+        def training_step(self, batch, probe):
+            child = os.fork()
+            if child == 0:
+                time.sleep(300)
+            with open(os.environ["CHILD"], "w") as file:
+                file.write(str(child))
+            os.kill(os.getpid(), signal.SIGKILL)
+        """
+    pid = tmp_path / "pid"
+    monkeypatch.setenv("CHILD", str(pid))
+    began = time.monotonic()
+    run, code = start(tmp_path / "run", study(plugin(tmp_path, body)))
+    assert code == 3
+    assert "killed by SIGKILL" in (last_units(run)["train/Faulty/0"].reason or "")
+    assert time.monotonic() - began < 120
+    child = int(pid.read_text())
+    assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_file_in_the_current_folder_does_not_shadow_what_workers_import(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "queue.py").write_text("raise RuntimeError('shadowed')\n")
+    monkeypatch.chdir(tmp_path)
+    _, code = start(tmp_path / "run", study())
+    assert code == 0
 
 
 def test_logs_keep_what_a_plugin_prints(tmp_path: Path) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import av
@@ -176,7 +178,7 @@ def test_a_file_that_changes_between_two_evaluations_is_read_again(
 def test_a_folder_without_any_good_video_is_an_error(tmp_path: Path, real: Path, metrics: dict[str, str]) -> None:
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.mp4").write_bytes(b"")
-    with pytest.raises(MediaError, match=r"(?s)no video in .*bad can be scored:.*a\.mp4: the file is empty"):
+    with pytest.raises(MediaError, match=r"(?s)no video in .*bad can be scored\..*a\.mp4: the file is empty"):
         evaluate(tmp_path / "bad", real, [metrics["Gap"]])
 
 
@@ -198,3 +200,127 @@ def test_real_files_get_a_frechet_distance_with_its_protocol(tmp_path: Path, mad
     assert far > 1e-4
     assert other.measurements[0].protocol["order_only"] is True
     assert list((tmp_path / "cache" / "features").glob("*.npz"))
+
+
+def add_rubbish(made: Path, real: Path) -> None:
+    (made / "empty.mp4").write_bytes(b"")
+    (real / "rubbish.webm").write_bytes(b"no video" * 50)
+
+
+def of_other_length(made: Path, real: Path) -> None:
+    np.save(made / "long.npy", np.zeros((7, 8, 8, 3), dtype=np.uint8))
+
+
+def of_other_length_in_the_reference(made: Path, real: Path) -> None:
+    np.save(real / "long.npy", np.zeros((7, 8, 8, 3), dtype=np.uint8))
+
+
+def fewer(made: Path, real: Path) -> None:
+    (real / "2.npy").unlink()
+
+
+def no_reference_left(made: Path, real: Path) -> None:
+    for file in real.glob("*.npy"):
+        file.write_bytes(b"junk")
+
+
+@pytest.mark.parametrize(
+    ("spoil", "options", "kind", "why"),
+    [
+        (fewer, {}, NotComparableError, "3 against 2"),
+        (of_other_length, {}, NotComparableError, "long.npy: 7 frames of 8x8"),
+        (of_other_length_in_the_reference, {}, NotComparableError, "long.npy: 7 frames of 8x8"),
+        (fewer, {"limit": 3}, NotComparableError, "cannot take the first 3 clips"),
+        (no_reference_left, {}, MediaError, "can be scored."),
+        (fewer, {"window": 5}, MediaError, "too short for --window 5"),
+    ],
+)
+def test_a_refusal_names_every_unreadable_file_of_both_folders(
+    made: Path,
+    real: Path,
+    metrics: dict[str, str],
+    spoil: Callable[[Path, Path], None],
+    options: dict[str, int],
+    kind: type[Exception],
+    why: str,
+) -> None:
+    add_rubbish(made, real)
+    spoil(made, real)
+    with pytest.raises(kind) as caught:
+        evaluate(made, real, [metrics["Gap"]], **options)
+    text = str(caught.value)
+    assert why in text
+    assert text.count(f"{made / 'empty.mp4'}: the file is empty (0 bytes)") == 1
+    assert text.count(f"{real / 'rubbish.webm'}: ") == 1
+
+
+def test_a_refusal_without_unreadable_files_adds_nothing(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    fewer(made, real)
+    with pytest.raises(NotComparableError) as caught:
+        evaluate(made, real, [metrics["Gap"]])
+    assert str(caught.value) == "3 against 2; --limit"
+
+
+def test_both_folders_are_refused_at_once_where_both_are_unequal(
+    made: Path, real: Path, metrics: dict[str, str]
+) -> None:
+    of_other_length(made, real)
+    of_other_length_in_the_reference(made, real)
+    with pytest.raises(NotComparableError) as caught:
+        evaluate(made, real, [metrics["Gap"]])
+    assert f"cannot score {made}" in str(caught.value)
+    assert f"cannot score {real}" in str(caught.value)
+
+
+def test_a_file_that_is_bad_on_both_sides_is_named_once(made: Path, metrics: dict[str, str]) -> None:
+    (made / "empty.mp4").write_bytes(b"")
+    assert len(evaluate(made, made, [metrics["Gap"]]).problems) == 1
+
+
+class Watched:
+    """Remembers what it was told of each phase."""
+
+    def __init__(self) -> None:
+        self.phases: list[tuple[str, float, list[float]]] = []
+
+    @contextmanager
+    def task(self, label: str, total: float) -> Iterator[Callable[[float], None]]:
+        told: list[float] = []
+        self.phases.append((label, total, told))
+        yield told.append
+
+
+def test_progress_counts_files_read_clips_hashed_and_clips_scored(
+    made: Path, real: Path, metrics: dict[str, str]
+) -> None:
+    (made / "empty.mp4").write_bytes(b"")
+    progress = Watched()
+    evaluate(made, real, [metrics["Gap"], metrics["Level"]], progress=progress)
+    assert progress.phases == [
+        (f"reading {made}", 4, [1, 2, 3, 4]),
+        (f"hashing {made}", 3, [1, 2, 3]),
+        (f"reading {real}", 3, [1, 2, 3]),
+        (f"hashing {real}", 3, [1, 2, 3]),
+        (f"scoring {metrics['Gap']}", 6, [1, 2, 3, 4, 5, 6]),
+        (f"scoring {metrics['Level']}", 3, [1]),
+    ]
+
+
+def test_a_metric_that_reads_its_videos_twice_stays_within_its_phase(
+    made: Path, real: Path, metrics: dict[str, str]
+) -> None:
+    progress = Watched()
+    evaluate(made, real, ["motion_energy_ratio", metrics["Gap"]], progress=progress)
+    for _, total, told in progress.phases:
+        assert told == sorted(told)
+        assert told[-1] == total
+
+
+def test_a_measurement_is_called_what_was_asked_for(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    assert evaluate(made, real, [metrics["Gap"]]).measurements[0].metric == metrics["Gap"]
+
+
+def test_a_folder_has_no_data_set_for_the_judge_to_know(made: Path, real: Path) -> None:
+    measured = evaluate(made, real, ["fvd[digit-judge]"]).measurements[0]
+    assert measured.value is None
+    assert "moving-digits" in str(measured.reason)

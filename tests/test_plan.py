@@ -35,11 +35,11 @@ def test_batches_cover_every_sample_once() -> None:
 def test_a_forecast_without_measurements_says_so() -> None:
     unmeasured = forecast(quick().model_copy(update={"reference": None}))
     assert unmeasured.seconds is None
-    assert "not measured for: count, sample, score, time, train" in unmeasured.source
+    assert "not measured for: count, latency, memory, sample, score, time, train" in unmeasured.source
 
 
 def test_a_forecast_adds_up_what_was_measured() -> None:
-    seconds = {"train": 40.0, "time": 20.0, "count": 5.0, "sample": 2.0, "score": 1.0}
+    seconds = {"train": 40.0, "time": 20.0, "latency": 0.0, "memory": 3.0, "count": 5.0, "sample": 2.0, "score": 1.0}
     study = quick().model_copy(update={"reference": Reference(machine="a laptop", seconds=seconds, disk_bytes=9)})
     expected = forecast(study)
     assert expected.seconds == sum(seconds[kind] * number for kind, number in expected.units.items())

@@ -14,13 +14,13 @@ import psutil
 import pytest
 import yaml
 
-from harness.records import Measurement, SampleRecord, SampleScores, TrainingRecord, UnitRecord
+from harness.records import Measurement, SampleRecord, SampleScores, TimingRecord, TrainingRecord, UnitRecord
 from harness.store import Run
 
 STUDY = {
     "name": "killed",
     "data": {"name": "moving-digits", "options": {"frames": 4}},
-    "backbone": {"name": "tiny-unet", "options": {"width": 8}},
+    "backbone": {"name": "tiny-dit", "options": {"width": 32, "depth": 2}},
     "generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 2}}],
     "control": "full-rate",
     "training": {"steps": 40, "batch": 8, "learning_rate": 2e-3, "block": 4, "checkpoint": 4},
@@ -68,7 +68,7 @@ def kill_when(folder: Path, ready: Callable[[Run], bool]) -> Run:
 
 def outcome(run: Run) -> dict[str, object]:
     """Everything that the clock does not decide."""
-    timed = {"latency_s", "peak_memory_bytes"}
+    timed = {"latency_s", "peak_memory_bytes", "working_memory_bytes"}
     rows = {(row.generator, row.seed, row.metric, row.scope): row for row in run.read(Measurement)}
     losses = {(record.generator, record.step): record.loss for record in run.read(TrainingRecord)}
     return {
@@ -89,6 +89,10 @@ def in_training(run: Run) -> bool:
     return any(record.generator == "tpdiff" for record in run.read(TrainingRecord))
 
 
+def in_timing(run: Run) -> bool:
+    return len(run.read(TimingRecord)) > 3
+
+
 def in_sampling(run: Run) -> bool:
     return bool(run.read(SampleRecord))
 
@@ -97,7 +101,7 @@ def in_scoring(run: Run) -> bool:
     return any(record.kind == "score" for record in run.read(UnitRecord))
 
 
-@pytest.mark.parametrize("moment", [in_training, in_sampling, in_scoring])
+@pytest.mark.parametrize("moment", [in_training, in_timing, in_sampling, in_scoring])
 def test_a_killed_run_resumes_to_the_outcome_of_an_uninterrupted_one(
     moment: Callable[[Run], bool], tmp_path: Path, uninterrupted: dict[str, object]
 ) -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import io
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from harness.data.digits import MovingDigits
 from harness.errors import MediaError, UnitError, UsageError
@@ -14,6 +17,9 @@ from harness.records import Measurement, SampleRecord, SampleScores
 from harness.scoring import score
 from harness.store import Run
 from harness.study import Study
+from reports.csv import write
+from reports.load import load
+from reports.tables import quality_rows, unscored_metrics
 
 METRICS = '''
 import numpy as np
@@ -192,3 +198,23 @@ def test_videos_of_unequal_length_are_named(run: Run, study: Study, plugin: str)
 def test_an_unknown_metric_is_a_usage_error(run: Run, study: Study) -> None:
     with pytest.raises(UsageError, match="unknown metric 'fdv"):
         score(run, study, metric="fdv[transnetv2]", generator="tpdiff", seed=0)
+
+
+def test_a_metric_from_a_file_is_scored_under_the_name_by_which_the_study_lists_it(
+    run: Run, study: Study, plugin: str
+) -> None:
+    names = (f"{plugin}Brightness", f"{plugin}Declined")
+    study = study.model_copy(update={"metrics": names})
+    (run.root / "study.yaml").write_text(yaml.safe_dump(study.model_dump(mode="json")))
+    for name in names:
+        for label in ("tpdiff", "full-rate", "real"):
+            for record in score(run, study, metric=name, generator=label, seed=0):
+                assert isinstance(record, Measurement | SampleScores)
+                assert record.metric == name
+                run.append(record)
+    data = load(run)
+    assert unscored_metrics(data) == []
+    assert len(quality_rows(data)) == 2
+    write(run)
+    rows = list(csv.DictReader(io.StringIO((run.root / "results.csv").read_text())))
+    assert {row["metric"] for row in rows} == set(names)

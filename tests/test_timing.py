@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from harness.errors import UnitError
+from harness.measure.timings import summarise_timings
 from harness.records import TimingRecord
 from harness.study import Study
 from harness.timing import block_order, calls_per_launch, time_launch
@@ -48,7 +49,7 @@ def study(**latency: Any) -> Study:
 def launch(of: Study, **workers: FakeWorker) -> list[TimingRecord]:
     records: list[TimingRecord] = []
     named = {name.replace("_", "-"): worker for name, worker in workers.items()}
-    time_launch(of, named, seed=0, launch=0, record=records.append, progress=lambda: None)
+    time_launch(of, named, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None)
     return records
 
 
@@ -88,9 +89,12 @@ def test_one_that_drops_out_leaves_the_other_its_timings() -> None:
     workers = {"full-rate": FakeWorker("A", log), "tpdiff": FakeWorker("B", log, dies_at=4)}
     of = study()
     with pytest.raises(UnitError, match="'tpdiff' dropped out: killed by SIGKILL"):
-        time_launch(of, workers, seed=0, launch=0, record=records.append, progress=lambda: None)
+        time_launch(of, workers, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None)
     assert sum(record.generator == "full-rate" for record in records) == calls_per_launch(of) / 2
     assert sum(record.generator == "tpdiff" for record in records) == 3
+    latency = {(row.generator, row.scope): row for row in summarise_timings(records)}
+    assert latency["full-rate", "training_step"].n == of.latency.blocks
+    assert latency["full-rate", "end_to_end"].n == of.latency.blocks - 1, "only the block in which it broke is lost"
 
 
 def test_a_generator_that_cannot_be_trained_is_timed_end_to_end_only() -> None:

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import struct
+import zipfile
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -12,7 +15,7 @@ import pytest
 from PIL import Image
 
 from harness.errors import MediaError
-from harness.video import folder_videos, read_video
+from harness.video import Video, folder_videos, read_video
 
 CODECS = {
     ".mp4": "libx264",
@@ -199,3 +202,118 @@ def test_durations_that_sound_prolongs_do_not_count_as_truncation(tmp_path: Path
             container.mux(sound.encode(tone))
         container.mux(sound.encode())
     assert len(read_video(path).frames) == 12
+
+
+def npy_header(shape: str, *, descr: str = "'|u1'", padding: int = 0) -> bytes:
+    """The first bytes of a .npy file that promises an array; its data is not there."""
+    text = f"{{'descr': {descr}, 'fortran_order': False, 'shape': {shape}, }}{' ' * padding}\n".encode()
+    return b"\x93NUMPY\x02\x00" + struct.pack("<I", len(text)) + text
+
+
+@pytest.mark.parametrize("suffix", [".npy", ".npz"])
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (npy_header("(100000, 1000, 1000, 3)"), "more than 2 GiB when decoded"),
+        (npy_header("(2, 2, 2, -3)"), r"shape \(2, 2, 2, -3\)"),
+        (npy_header("(4, 8, 8, 3)", descr="'<f8'"), "Floats are refused"),
+        (npy_header("(4, 8, 8, 3)") + b"\0" * 100, "truncated: 100 of 768 bytes of frames"),
+        (npy_header("(4, 8, 8, 3)", padding=1 << 20) + b"\0" * 768, "no readable array"),
+    ],
+)
+def test_what_a_header_promises_is_checked_before_it_is_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, suffix: str, content: bytes, reason: str
+) -> None:
+    path = tmp_path / f"clip{suffix}"
+    if suffix == ".npy":
+        path.write_bytes(content)
+    else:
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            archive.writestr("frames.npy", content)
+    monkeypatch.setattr(np.lib.format, "read_array", lambda *_, **__: pytest.fail("the array was read"))
+    with pytest.raises(MediaError, match=rf"clip\{suffix}: .*{reason}"):
+        read_video(path)
+
+
+def test_a_bomb_in_an_archive_is_refused_and_a_small_array_is_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("harness.video._MOST_BYTES", 1 << 20)
+    np.savez_compressed(tmp_path / "bomb.npz", frames=np.zeros((100, 64, 64, 3), dtype=np.uint8))
+    np.savez_compressed(tmp_path / "clip.npz", frames=np.zeros((10, 64, 64, 3), dtype=np.uint8))
+    with pytest.raises(MediaError, match=r"bomb\.npz: more than"):
+        read_video(tmp_path / "bomb.npz")
+    assert read_video(tmp_path / "clip.npz").frames.shape == (10, 64, 64, 3)
+
+
+def test_a_large_container_is_refused_before_its_frames_pile_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = encode(tmp_path / "clip.mp4", drifting_square())
+    monkeypatch.setattr("harness.video._MOST_BYTES", 3 * 32 * 48 * 3)
+    with pytest.raises(MediaError, match=r"clip\.mp4: more than"):
+        read_video(path)
+
+
+def test_an_encrypted_archive_is_refused_by_name(tmp_path: Path) -> None:
+    path = tmp_path / "clip.npz"
+    np.savez(path, frames=drifting_square())
+    content = bytearray(path.read_bytes())
+    content[6] |= 1  # the flag in the member's own header, and below the one in the directory at the end
+    content[content.rindex(b"PK\x01\x02") + 8] |= 1
+    path.write_bytes(content)
+    with pytest.raises(MediaError, match=r"clip\.npz: cannot be decoded: RuntimeError: .*encrypted"):
+        read_video(path)
+
+
+def test_frames_in_the_order_of_columns_are_read_as_they_are(tmp_path: Path) -> None:
+    np.save(tmp_path / "clip.npy", np.asfortranarray(drifting_square()))
+    assert np.array_equal(read_video(tmp_path / "clip.npy").frames, drifting_square())
+
+
+def damaged(content: bytes, random: np.random.Generator) -> bytes:
+    """A few bytes replaced, most of them near the start, where headers are; or the end cut off."""
+    out = bytearray(content)
+    if random.random() < 0.2:
+        return bytes(out[: random.integers(1, len(out))])
+    for _ in range(random.integers(1, 9)):
+        reach = len(out) if random.random() < 0.5 else min(len(out), 256)
+        out[random.integers(reach)] = random.integers(256)
+    return bytes(out)
+
+
+def write_npy(path: Path, frames: np.ndarray) -> Path:
+    np.save(path, frames)
+    return path
+
+
+def write_npz(path: Path, frames: np.ndarray) -> Path:
+    np.savez_compressed(path, frames=frames)
+    return path
+
+
+WRITERS: dict[str, Callable[[Path, np.ndarray], Path]] = {
+    ".npy": write_npy,
+    ".npz": write_npz,
+    ".webp": encode_webp,
+    **dict.fromkeys(CODECS, encode),
+}
+
+
+@pytest.mark.filterwarnings("default")  # as for a user: numpy and Pillow may warn of what they stumble over
+@pytest.mark.parametrize("suffix", sorted(WRITERS))
+def test_whatever_is_in_a_file_the_answer_is_a_video_or_a_media_error_that_names_it(
+    tmp_path: Path, suffix: str
+) -> None:
+    random = np.random.default_rng(list(suffix.encode()))
+    sound = WRITERS[suffix](tmp_path / f"sound{suffix}", drifting_square(6)).read_bytes()
+    complaints = []
+    for number in range(40):
+        path = tmp_path / f"{number}{suffix}"
+        path.write_bytes(damaged(sound, random))
+        try:
+            assert isinstance(read_video(path), Video)
+        except MediaError as error:
+            complaints.append((path, str(error)))
+    assert complaints, "the damage harmed nothing: the test shows nothing"
+    assert all(complaint.startswith(f"{path}: ") for path, complaint in complaints)

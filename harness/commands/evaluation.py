@@ -33,9 +33,9 @@ def score_folder(
     from harness.progress import Progress
 
     quiet = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
-    with quiet, Progress().task(f"scoring {folder}: {', '.join(names)}", total=1):
-        result = evaluate(folder, reference, names, limit=limit, window=window)
-    problems = list(dict.fromkeys(str(problem) for problem in result.problems))
+    with quiet:
+        result = evaluate(folder, reference, names, limit=limit, window=window, progress=Progress())
+    problems = [str(problem) for problem in result.problems]
     for problem in problems:
         console.notice(f"tpbench: {problem}")
     if as_json:

@@ -7,13 +7,14 @@ import hashlib
 import importlib.util
 import re
 import signal
+import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
-from harness.errors import UsageError
+from harness.errors import UnitError, UsageError
 from harness.study import Study, validation_message
 
 
@@ -39,15 +40,16 @@ def with_plugins(study: Study, plugins: Sequence[str], path: Path) -> Study:
     for file in plugin_files(study):
         if not file.is_file():
             raise UsageError(
-                f"no such file: {file}, named by a generator of this study. "
+                f"no such file: {file}, named by this study. "
                 f"Paths of plugins are relative to the folder you are in, {Path.cwd()}."
             )
     return study
 
 
 def plugin_files(study: Study) -> list[Path]:
-    """The files of those generators that are given as ``file.py:Class``."""
-    places = [entry.name.rpartition(":")[0] for entry in study.generators]
+    """The files of those plugins, of whatever kind, that are given as ``file.py:name``."""
+    names = [study.data.name, study.backbone.name, *(entry.name for entry in study.generators), *study.metrics]
+    places = [name.rpartition(":")[0] for name in names]
     return [Path(place) for place in places if place.endswith(".py")]
 
 
@@ -91,6 +93,28 @@ def require_device(device: str) -> None:
             f"cannot run on '{device}': torch {torch.__version__} sees {found} CUDA devices here. "
             "Set `device: cpu` in the study, or run it where `tpbench doctor` shows such a device."
         )
+
+
+def require_options(study: Study) -> None:
+    """Let every generator and its backbone check their options, in a process of their own.
+
+    A plugin that crashes there is not refused: its units will fail with the reason, and the others go on.
+
+    Raises:
+        UsageError: an option is unknown or does not fit; names its place.
+    """
+    from harness.launch.local import WorkerProcess
+
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "study.yaml").write_text(study.to_yaml(), encoding="utf-8")
+        with (
+            WorkerProcess(Path(folder), threads=study.threads, name="check", timeout_s=study.unit_timeout_s) as worker,
+            contextlib.suppress(UnitError),
+        ):
+            for number, entry in enumerate(study.generators):
+                reply = worker.call({"do": "check", "generator": entry.label, "seed": study.seeds[0]})
+                if reply["problem"] is not None:
+                    raise UsageError(f"generators[{number}] ('{entry.label}'): {reply['problem']}")
 
 
 @contextlib.contextmanager

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Any
 
 from harness import console
 from harness.assembly import build_dataset
+from harness.claims import judge, load_claims
 from harness.commands.preflight import (
     require_device,
+    require_options,
     require_torch,
     run_name,
     single,
@@ -36,12 +38,15 @@ def run(name: str, *, runs: Path, plugins: Sequence[str], dry_run: bool, as_json
     """Carry a study out, judge its claims and render its reports; the exit code of the command."""
     path = locate(name, "studies")
     study = with_plugins(load_study(path), plugins, path)
+    load_claims(locate(study.claims, "claims"))
     folder = runs / study.name / run_name(study)
     if dry_run:
         return show_forecast(study, folder, as_json=as_json)
     require_torch()
     require_device(study.device)
     dataset = build_dataset(study)
+    if not (folder / "study.yaml").exists():
+        require_options(study)
     quiet = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with quiet, single(folder), termination_as_interrupt():
         code, verdicts, pages = carry_out(study, dataset, Run(folder), argv)
@@ -70,7 +75,6 @@ def carry_out(
     study: Study, dataset: Dataset, run: Run, argv: Sequence[str]
 ) -> tuple[int, list[Verdict], dict[str, Path]]:
     """Run the missing units, then claims and reports, keeping status.json true at every step."""
-    from harness.claims import judge
     from harness.driver import execute
     from harness.plan import plan
     from harness.progress import Progress
@@ -78,19 +82,24 @@ def carry_out(
     units = [unit.id for unit in plan(study)]
     write_atomically(run.root / "study.yaml", study.to_yaml())
     write_environment(run, dataset, gpu=study.device != "cpu")
-    status: dict[str, Any] = {
-        "study": study.name,
-        "command": command_line(argv),
-        "started_at": now(),
-        "finished_at": None,
-    }
     earlier = run.read_json("status.json")
     if earlier and earlier["state"] != "done":
         console.notice(f"resuming {run.root}: {describe(count_units(run, units))}")
+    status: dict[str, Any] = {
+        "study": study.name,
+        "command": command_line(argv),
+        "started_at": earlier["started_at"] if earlier else now(),
+        "finished_at": None,
+    }
 
     def set_state(state: str, reason: str | None = None) -> None:
-        finished = None if state == "running" else now()
-        status.update(finished_at=finished, state=state, reason=reason, units=count_units(run, units))
+        status.update(
+            state=state,
+            reason=reason,
+            units=count_units(run, units),
+            units_s=sum(record.duration_s for record in run.read(UnitRecord)),
+            finished_at=None if state == "running" else now(),
+        )
         run.write_json("status.json", status)
 
     set_state("running")

@@ -26,6 +26,7 @@ from typing import Any
 
 from harness.errors import UnitError
 
+POLL_S = 1.0
 OnProgress = Callable[[float, str], None]
 
 
@@ -40,13 +41,13 @@ class WorkerProcess:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "harness.worker", str(folder)],
+                [sys.executable, "-P", "-m", "harness.worker", str(folder)],  # -P: a file here must not shadow ours
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,
                 env=environment,
                 text=True,
-                start_new_session=True,  # Ctrl-C in the terminal is the driver's to handle
+                start_new_session=True,  # Ctrl-C is the driver's to handle; children of a plugin end with the worker
             )
         self._replies: Queue[str] = Queue()
         self._listener = Thread(target=self._listen, daemon=True)
@@ -73,14 +74,18 @@ class WorkerProcess:
         assert self._process.stdin is not None
         with suppress(BrokenPipeError):  # it has left already
             self._process.stdin.close()
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self._process.wait(timeout=5)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-            self._process.wait()
+        self._kill()
         self._listener.join()
         assert self._process.stdout is not None
         self._process.stdout.close()
+
+    def _kill(self) -> None:
+        """End the process and whatever it started, which could hold the pipe open for ever."""
+        with suppress(ProcessLookupError):  # nothing is left of it
+            os.killpg(self._process.pid, signal.SIGKILL)
+        self._process.wait()
 
     def send(self, command: dict[str, Any]) -> None:
         """Hand over a command without waiting; :meth:`receive` waits.
@@ -104,10 +109,14 @@ class WorkerProcess:
         deadline = time.monotonic() + self.timeout_s
         while True:
             try:
-                line = self._replies.get(timeout=max(0.0, deadline - time.monotonic()))
+                line = self._replies.get(timeout=min(POLL_S, max(0.0, deadline - time.monotonic())))
             except Empty:
-                self._process.kill()
-                self._process.wait()
+                if not self.alive:
+                    self._kill()
+                    continue  # now the pipe has an end, behind the last reply
+                if time.monotonic() < deadline:
+                    continue
+                self._kill()
                 raise UnitError(
                     f"took longer than unit_timeout_s = {self.timeout_s:g} s and was stopped; log: {self.log}"
                 ) from None

@@ -9,7 +9,8 @@ looks small is anti-conservative, so both intervals are computed and the wider o
 measured by simulation (4,000 repetitions, 3 launches of 3 blocks, noise 3 % a call, level 95 %): at no
 launch effect blocks alone cover 95.5 % and the wider interval 98.7 %; with a launch effect of 3 % blocks
 alone cover 82.6 % and the wider interval 96.5 %. A bootstrap-t over 9 blocks (800 repetitions) covers 81.6 %
-there, and 89.4 % when one call in ten is 1.5 times slower, which is why it is not used.
+there, and 89.4 % when one call in ten is 1.5 times slower, which is why it is not used. The median of the
+same blocks: 95.9 % alone and 98.8 % with the wider one at no launch effect, 84.6 % and 96.2 % at 3 %.
 """
 
 from __future__ import annotations
@@ -98,11 +99,18 @@ def ratio_interval(
     return Interval(value=value, lo=value * math.exp(-half), hi=value * math.exp(half), n=blocks, method=method)
 
 
-def median_interval(values: Sequence[float], *, level: float = 0.95) -> Interval:
+def median_interval(
+    values: Sequence[float], *, clusters: Sequence[Hashable] | None = None, level: float = 0.95
+) -> Interval:
     """Median with the order statistics that cover it for any continuous distribution.
 
     The interval is (x_(k), x_(n+1-k)) with the largest k such that P(Bin(n, 1/2) < k) <= (1 - level) / 2,
-    so its coverage is at least ``level``; below 6 values there is none at 95 %.
+    so its coverage is at least ``level``; below 6 values there is none at 95 %. With ``clusters`` (the process
+    launch of each block), Student's t on the logarithms of the cluster means is laid around the median as well,
+    and the end that lies further out counts (module docstring): three launches are too few for order statistics.
+
+    Raises:
+        ValueError: values in several clusters are not positive.
 
     >>> found = median_interval([5.0, 1.0, 2.0, 3.0, 4.0, 6.0])
     >>> found.value, found.lo, found.hi
@@ -114,7 +122,10 @@ def median_interval(values: Sequence[float], *, level: float = 0.95) -> Interval
 
     ordered = np.sort(np.asarray(values, dtype=np.float64))
     count = len(ordered)
+    several = len(set(clusters)) if clusters is not None else 1
     method = f"median, order statistics ({level:.0%})"
+    if several > 1:
+        method += f" or Student t on {several} launch means, whichever is wider"
     if not count:
         return Interval(value=None, n=0, method=method, reason="no values")
     value = float(np.median(ordered))
@@ -123,7 +134,13 @@ def median_interval(values: Sequence[float], *, level: float = 0.95) -> Interval
     if rank < 1:
         reason = f"{count} values; an order-statistic interval at {level:.0%} needs more"
         return Interval(value=value, n=count, method=method, reason=reason)
-    return Interval(value=value, lo=float(ordered[rank - 1]), hi=float(ordered[count - rank]), n=count, method=method)
+    lo, hi = float(ordered[rank - 1]), float(ordered[count - rank])
+    if clusters is not None and several > 1:
+        if ordered[0] <= 0:
+            raise ValueError(f"values in several launches need logarithms, got {ordered[0]:g}")
+        half = _t_half_width(np.log(_cluster_means(np.asarray(values, dtype=np.float64), clusters)), level)
+        lo, hi = min(lo, value * math.exp(-half)), max(hi, value * math.exp(half))
+    return Interval(value=value, lo=lo, hi=hi, n=count, method=method)
 
 
 def difference_interval(
@@ -210,6 +227,7 @@ def log_distance_interval(
     control: Sequence[float],
     candidate: Sequence[float],
     *,
+    reference_error: float | None,
     clusters: Sequence[Hashable] | None = None,
     level: float = 0.95,
 ) -> Interval:
@@ -223,11 +241,25 @@ def log_distance_interval(
     cannot see the fold, fell to 90 %; at spread 0.8 skewness costs more than a point (93.6 % of 500).
     With ``clusters``, their means are the pairs.
 
+    Every value was divided by the same estimate of the real mean. Its error moves both log means together, so
+    ``reference_error``^2 is added to all four entries of the covariance: it cancels where both sides are on the
+    same side of 1 and counts twice where they are not. Measured with 64 reference clips of spread 0.47 (4,000
+    repetitions): control at 1.10 and candidate at 0.85 of real are covered in 95.2 %, and in 82.1 % if the mean is
+    taken as exact; with the control at 1, where the fold bends the ellipse most, in 93.2 % (86.6 %).
+
+    Args:
+        control: ratios to the mean of the reference.
+        candidate: the same samples, same order.
+        reference_error: standard error of that mean over the mean; 0 if it is known exactly, None if nobody
+            knows, and then there is no interval.
+        clusters: sample id of each pair.
+        level: coverage asked for.
+
     Raises:
         ValueError: the two sides have different lengths, or a value is negative.
 
     >>> spread = [0.8, 0.9, 1.0, 1.1, 1.2, 1.0, 0.9, 1.1]
-    >>> found = log_distance_interval(spread, [value / 2 for value in reversed(spread)])
+    >>> found = log_distance_interval(spread, [value / 2 for value in reversed(spread)], reference_error=0)
     >>> round(found.value, 2), round(found.lo, 2), round(found.hi, 2)
     (0.69, 0.53, 0.8)
     """
@@ -253,7 +285,10 @@ def log_distance_interval(
     if not np.ptp(relative[:, 1] - relative[:, 0]):
         reason = f"all {groups} pairs are in proportion, so the spread of their ratio is not known"
         return Interval(value=value, n=groups, method=method, reason=reason)
-    deviations, axes = np.linalg.eigh(np.cov(relative.T) / groups)
+    if reference_error is None:
+        reason = "the standard error of the reference mean is not in the card; score again"
+        return Interval(value=value, n=groups, method=method, reason=reason)
+    deviations, axes = np.linalg.eigh(np.cov(relative.T) / groups + reference_error**2)
     angle = np.linspace(0, 2 * np.pi, 1441)
     circle = np.stack([np.cos(angle), np.sin(angle)]) * np.sqrt(np.clip(deviations, 0, None))[:, None]
     quantile = stats.t.ppf((1 + level) / 2, groups - 1)
@@ -299,12 +334,14 @@ def _cluster_means(values: np.ndarray, clusters: Sequence[Hashable]) -> np.ndarr
 
 def _half_width(values: np.ndarray, clusters: Sequence[Hashable], level: float) -> float:
     """Half the t interval of the mean, over values or over cluster means, whichever is wider."""
+    return max(_t_half_width(sample, level) for sample in (values, _cluster_means(values, clusters)))
+
+
+def _t_half_width(sample: np.ndarray, level: float) -> float:
+    """Half the t interval of the mean; 0 for fewer than two values, which show no spread."""
     from scipy import stats
 
-    widths = [0.0]
-    for sample in (values, _cluster_means(values, clusters)):
-        count = len(sample)
-        if count > 1:
-            quantile = stats.t.ppf((1 + level) / 2, count - 1)
-            widths.append(float(quantile * sample.std(ddof=1) / math.sqrt(count)))
-    return max(widths)
+    count = len(sample)
+    if count < 2:
+        return 0.0
+    return float(stats.t.ppf((1 + level) / 2, count - 1) * sample.std(ddof=1) / math.sqrt(count))

@@ -25,27 +25,46 @@ class Block:
 def complete_blocks(records: Iterable[TimingRecord]) -> list[Block]:
     """The blocks that were timed to their end, warm-up left out.
 
-    A launch that was killed and redone appends its blocks again: the last timing of a position counts, and
-    where the order of a block changed between attempts, only the last order does. A block with fewer calls
-    than its order has letters was cut short and is left out.
+    A launch that failed or was killed and was tried again appends its calls again; processes and machine are
+    others then, so only the last try of a (seed, launch) counts, as a whole. A block with fewer calls than its
+    order has letters was cut short and is left out. Where a generator dropped out, the later blocks are of the
+    remaining ones alone: they tell these generators' seconds, and nothing of a ratio to the one that is gone.
     """
-    attempts: dict[tuple[str, int, int, int], dict[int, TimingRecord]] = {}
-    for record in records:
-        if record.warmup or record.block < 0:
-            continue
-        calls = attempts.setdefault((record.scope, record.seed, record.launch, record.block), {})
-        if any(earlier.order != record.order for earlier in calls.values()):
-            calls.clear()
-        calls[record.position] = record
     blocks = []
-    for (scope, seed, launch, number), calls in sorted(attempts.items()):
-        if any(len(calls) != len(record.order) for record in calls.values()):
-            continue
-        seconds: dict[str, tuple[float, ...]] = {}
-        for _, record in sorted(calls.items()):
-            seconds[record.generator] = (*seconds.get(record.generator, ()), record.seconds)
-        blocks.append(Block(scope=scope, seed=seed, launch=launch, number=number, seconds=seconds))
-    return blocks
+    for tried in _last_tries(records):
+        blocks_of: dict[tuple[str, int], list[TimingRecord]] = {}
+        for record in tried:
+            if not record.warmup:
+                blocks_of.setdefault((record.scope, record.block), []).append(record)
+        for (scope, number), calls in blocks_of.items():
+            if len(calls) != len(calls[0].order):
+                continue
+            seconds: dict[str, tuple[float, ...]] = {}
+            for record in calls:
+                seconds[record.generator] = (*seconds.get(record.generator, ()), record.seconds)
+            blocks.append(
+                Block(scope=scope, seed=calls[0].seed, launch=calls[0].launch, number=number, seconds=seconds)
+            )
+    return sorted(blocks, key=lambda block: (block.scope, block.seed, block.launch, block.number))
+
+
+def _last_tries(records: Iterable[TimingRecord]) -> Iterable[list[TimingRecord]]:
+    """The calls of the last try of every (seed, launch), in the order in which they were made.
+
+    A driver that was killed cannot count the try, and the next one bears the same number: then a call that was
+    made already tells where the next try begins.
+    """
+    tries: dict[tuple[int, int], dict[tuple[str, int, int, str], TimingRecord]] = {}
+    numbers: dict[tuple[int, int], int] = {}
+    for record in records:
+        launch = (record.seed, record.launch)
+        # In the warm-up every generator has a call at each position, in a block only one has.
+        call = (record.scope, record.block, record.position, record.generator if record.warmup else "")
+        if record.attempt != numbers.get(launch) or call in tries[launch]:
+            numbers[launch] = record.attempt
+            tries[launch] = {}
+        tries[launch][call] = record
+    return [list(calls.values()) for calls in tries.values()]
 
 
 def summarise_timings(records: Sequence[TimingRecord]) -> list[Measurement]:
@@ -59,9 +78,9 @@ def summarise_timings(records: Sequence[TimingRecord]) -> list[Measurement]:
         seeds[record.generator, record.scope].add(record.seed)
     measurements = []
     for generator, scope in sorted(seeds):
-        timed = [block.seconds[generator] for block in blocks if block.scope == scope and generator in block.seconds]
-        means = [math.fsum(calls) / len(calls) for calls in timed]
-        interval = median_interval(means)
+        timed = [block for block in blocks if block.scope == scope and generator in block.seconds]
+        means = [math.fsum(block.seconds[generator]) / len(block.seconds[generator]) for block in timed]
+        interval = median_interval(means, clusters=[(block.seed, block.launch) for block in timed])
         several = seeds[generator, scope]
         measurements.append(
             Measurement(
@@ -74,7 +93,7 @@ def summarise_timings(records: Sequence[TimingRecord]) -> list[Measurement]:
                 lo=interval.lo,
                 hi=interval.hi,
                 n=interval.n,
-                method=f"{interval.method} of the means of ABBA blocks" + (f"; {interval.reason}" if means else ""),
+                method=f"means of ABBA blocks: {interval.method}" + (f"; {interval.reason}" if interval.reason else ""),
                 higher_is_better=False,
                 reason=None if means else "no block was timed to its end; run the same command again",
             )

@@ -17,6 +17,7 @@ from harness.data.digits import DIRECTIONS, MovingDigits
 from harness.errors import NotComparableError
 from harness.metrics.base import Score, Tools, VideoSet
 
+NO_DATA_SET = "the digit judge knows the data set moving-digits only, and none was given"
 _BATCH = 64
 
 
@@ -29,6 +30,21 @@ def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) ->
     """
     interval = stats.binomtest(successes, trials).proportion_ci(confidence_level=confidence, method="wilson")
     return float(interval.low), float(interval.high)
+
+
+def require_judged_shape(metric: str, videos: VideoSet, data: MovingDigits) -> None:
+    """The judge of a data set reads clips of its frames and size only.
+
+    Raises:
+        NotComparableError: ``videos`` are of others; the message names both.
+    """
+    shape = data.shape
+    if (videos.frames, *videos.size) != (shape.frames, shape.height, shape.width):
+        raise NotComparableError(
+            f"cannot score '{metric}': '{videos.label}' has {videos.frames} frames of "
+            f"{videos.size[0]}x{videos.size[1]}, the judge learned from {shape.frames} frames of "
+            f"{shape.height}x{shape.width}. Give the data set the options that the videos were made with."
+        )
 
 
 class _JudgedAccuracy:
@@ -53,16 +69,10 @@ class _JudgedAccuracy:
         """
         data = tools.dataset
         if not isinstance(data, MovingDigits):
-            return self._missing(generated, "the digit judge knows the data set moving-digits only, and none was given")
+            return self._missing(generated, NO_DATA_SET)
         if generated.prompts is None:
             return self._missing(generated, f"'{generated.label}' has no prompts to compare with")
-        shape = data.shape
-        if (generated.frames, *generated.size) != (shape.frames, shape.height, shape.width):
-            raise NotComparableError(
-                f"cannot score '{self.name}': '{generated.label}' has {generated.frames} frames of "
-                f"{generated.size[0]}x{generated.size[1]}, the judge learned from {shape.frames} frames of "
-                f"{shape.height}x{shape.width}. Give the data set the options that the videos were made with."
-            )
+        require_judged_shape(self.name, generated, data)
         from harness.metrics.features.digit_judge import load_or_train_judge  # imports torch
 
         asked = np.array([data.parse(prompt)[self.asks_for] for prompt in generated.prompts])

@@ -113,7 +113,9 @@ class MotionEnergyRatio:
     counts may differ.
 
     The card holds the ratio for each gap between frames: a temporal pyramid that duplicates frames can move
-    too little inside a pair and too much between pairs, which the mean hides.
+    too little inside a pair and too much between pairs, which the mean hides. It also holds the standard error
+    of the reference mean over that mean (None from one clip): ``per_sample`` takes the mean as exact, and who
+    compares two generators by it has to add that error, which both share.
     """
 
     name = "motion_energy_ratio"
@@ -139,6 +141,7 @@ class MotionEnergyRatio:
             "n_generated": len(ours),
             "n_reference": len(theirs),
             "reference_energy": float(theirs.mean()),
+            "reference_relative_se": _relative_error(theirs.mean(axis=1)),
             "gap_profile": [
                 float(gap / norm) if norm > 0 else None
                 for gap, norm in zip(ours.mean(axis=0), theirs.mean(axis=0), strict=True)
@@ -188,6 +191,13 @@ def bootstrap_interval(*samples: np.ndarray) -> tuple[float, float] | tuple[None
         rng=np.random.default_rng(0),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def _relative_error(energies: np.ndarray) -> float | None:
+    """Standard error of the mean over the mean; None where one value, or no motion, leaves it unknown."""
+    if len(energies) < 2 or not energies.any():
+        return None
+    return float(energies.std(ddof=1) / np.sqrt(len(energies)) / energies.mean())
 
 
 def _interval_method(value: str, *samples: np.ndarray) -> str:

@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from harness.measure.clock import timed
 from harness.measure.flops import flop_counter
-from harness.measure.memory import peak_memory
+from harness.measure.memory import MemoryProbe, MemoryWatch
 from harness.measure.probe import CountingProbe, SpanProbe
 
 
@@ -69,16 +69,27 @@ def test_the_counting_probe_attributes_flops_to_steps() -> None:
     assert [step.attributes["stage"] for step in probe.steps] == [0, 1]
 
 
-def test_peak_memory_sees_a_large_array_that_is_gone_afterwards() -> None:
+def test_the_memory_watch_sees_a_large_array_that_is_gone_afterwards() -> None:
     size = 200 * 2**20
-    with peak_memory("cpu") as memory:
+    with MemoryWatch("cpu") as watch:
         block = np.ones(size, dtype=np.uint8)
         assert timed(block.sum, device="cpu") > 0
         del block
-    assert memory.peak_bytes - memory.baseline_bytes > 0.9 * size
-    with peak_memory("cpu") as quiet:
-        pass
-    assert quiet.peak_bytes - quiet.baseline_bytes < 0.1 * size
+        assert watch.since_last() - watch.baseline_bytes > 0.9 * size
+        assert watch.since_last() - watch.baseline_bytes < 0.1 * size, "each stretch is its own"
+
+
+def test_the_memory_probe_attributes_peaks_to_stages() -> None:
+    with MemoryWatch("cpu") as watch:
+        probe = MemoryProbe(watch)
+        for stage, size in ((0, 10 * 2**20), (1, 150 * 2**20)):
+            with probe.step(stage, stage=stage):
+                block = np.ones(size, dtype=np.uint8)
+                assert timed(block.sum, device="cpu") > 0
+            del block
+        probe.close_stretch()
+    assert probe.by_stage[1] - probe.by_stage[0] > 100 * 2**20
+    assert probe.peak_bytes == probe.by_stage[1]
 
 
 def test_the_span_probe_adds_up_spans_and_averages_notes() -> None:

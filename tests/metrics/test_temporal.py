@@ -118,6 +118,19 @@ def test_other_real_clips_move_by_about_one(real: np.ndarray) -> None:
     assert (score.n, score.protocol["n_reference"]) == (200, 64)
 
 
+def test_the_card_holds_the_standard_error_of_the_reference_mean(real: np.ndarray) -> None:
+    score = MotionEnergyRatio().score(videos(real[:9]), videos(real), TOOLS)
+    energies = motion_energy(real).mean(axis=1)
+    expected = energies.std(ddof=1) / 8 / energies.mean()
+    assert score.protocol["reference_relative_se"] == pytest.approx(expected)
+
+
+def test_one_reference_clip_leaves_the_error_of_its_mean_unknown(real: np.ndarray) -> None:
+    score = MotionEnergyRatio().score(videos(real), videos(real[:1]), TOOLS)
+    assert score.value is not None
+    assert score.protocol["reference_relative_se"] is None
+
+
 def test_frozen_clips_have_no_motion_and_an_interval_of_no_width(real: np.ndarray) -> None:
     frozen = np.repeat(real[:, :1], 16, axis=1)
     score = MotionEnergyRatio().score(videos(frozen), videos(real), TOOLS)

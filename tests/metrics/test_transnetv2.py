@@ -55,7 +55,7 @@ def frozen(videos: np.ndarray) -> np.ndarray:
 
 
 def noisy(videos: np.ndarray) -> np.ndarray:
-    """Gaussian noise of 100 grey levels: at 50 it still harms these features less than freezing does."""
+    """Gaussian noise of 100 grey levels, drawn for each pixel and channel."""
     noise = np.random.default_rng(0).normal(0, 100, videos.shape)
     return (videos + noise).clip(0, 255).round().astype(np.uint8)
 
@@ -75,6 +75,9 @@ def test_features_equal_those_of_the_published_package() -> None:
 
 
 def test_degraded_moving_digits_rank_real_interpolated_frozen_noisy(tmp_path: Path) -> None:
+    """At 100 grey levels of noise only: at 25 and 50 noisy clips score between interpolated and frozen ones, for
+    64 as for 320 clips a side (docs/metrics.md has the values).
+    """
     digits = MovingDigits(canvas=16, frames=16, speed=(0.4, 1.2))
     real = digits.clips("test", np.arange(COUNT)).rgb()
     sets = {"real": real, "interpolated": interpolated(real), "frozen": frozen(real), "noisy": noisy(real)}

@@ -88,6 +88,7 @@ def _status(extra: str) -> dict[str, object]:
         "command": f"tpbench run studies/synthetic.yaml{extra}",
         "started_at": "2020-01-01T10:00:00+00:00",
         "finished_at": "2020-01-01T10:05:12+00:00",
+        "units_s": 312.0,
     }
 
 

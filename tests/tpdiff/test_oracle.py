@@ -91,16 +91,23 @@ def test_the_truth_has_no_distance_to_itself_and_the_known_motion() -> None:
     assert truth.motion() == pytest.approx(0.2816, abs=1e-4)
 
 
-@pytest.mark.parametrize("method", ["mean", "keep-first"])
-@pytest.mark.parametrize("stages", [2, 3, 4])
-def test_the_pyramid_reaches_the_true_distribution(stages: int, method: Down) -> None:
+@pytest.mark.parametrize(
+    ("stages", "method", "distance"),
+    [
+        (1, "mean", 1.3e-4),
+        (2, "mean", 3.0e-5),
+        (3, "mean", 1.6e-5),
+        (4, "mean", 1.1e-5),
+        (2, "keep-first", 5e-5),
+        (3, "keep-first", 1.8e-5),
+        (4, "keep-first", 5e-5),
+    ],
+)
+def test_the_pyramid_reaches_the_true_distribution(stages: int, method: Down, distance: float) -> None:
+    """What is left is the step size's: 400 Euler steps a stage, and half of it with twice the steps, squared."""
     moments = sampled(stages, method=method)
-    assert moments.distance() < 5e-5
-    assert moments.motion() == pytest.approx(0.2816, abs=0.002)
-
-
-def test_one_stage_is_no_worse_than_the_discretisation_of_the_full_rate_sampler() -> None:
-    assert sampled(1).distance() < 2e-4
+    assert moments.distance() < 1.05 * distance
+    assert moments.motion() == pytest.approx(0.2816, abs=0.003)
 
 
 def test_euler_converges_with_order_one() -> None:
