@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import textwrap
-import time
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +17,13 @@ from harness.store import Run
 from harness.study import Study
 
 
-def study(*generators: str, **changes: object) -> Study:
-    entries = [{"name": name, "label": name.rpartition(":")[2]} for name in ("full-rate", *generators)]
+def study(*names: str, **changes: object) -> Study:
     data = {
         "name": "tiny",
         "data": {"name": "moving-digits", "options": {"frames": 4}},
         "backbone": {"name": "tiny-unet", "options": {"width": 8}},
-        "generators": entries,
-        "control": "full-rate",
+        "generators": [{"name": name} for name in names],
+        "control": names[0].rpartition(":")[2],
         "training": {"steps": 2, "batch": 2, "learning_rate": 1e-3, "block": 1, "checkpoint": 1},
         "sampling": {"videos": 4, "batch": 2, "steps": 3},
         "latency": {"launches": 0},
@@ -47,186 +44,102 @@ def last_units(run: Run) -> dict[str, UnitRecord]:
     return {record.unit: record for record in run.read(UnitRecord)}
 
 
-def plugin(folder: Path, body: str) -> str:
+def plugin(folder: Path, name: str, body: str) -> str:
     """A generator in a file of its own: the control with one fault."""
-    file = folder / "faulty.py"
-    file.write_text(
-        "import os, signal, time\nfrom baselines.full_rate import FullRate\n\n\nclass Faulty(FullRate):\n"
-        + textwrap.indent(textwrap.dedent(body).strip(), "    ")
-        + "\n"
-    )
-    return f"{file}:Faulty"
+    file = folder / f"{name.lower()}.py"
+    head = f"import os, signal, time\nfrom baselines.full_rate import FullRate\n\n\nclass {name}(FullRate):\n"
+    file.write_text(head + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n")
+    return f"{file}:{name}"
 
 
-def test_a_study_leaves_all_its_records_and_the_second_call_does_nothing(tmp_path: Path) -> None:
-    of = study("tpdiff", latency={"launches": 1, "blocks": 1}, metrics=["temporal_flicker"])
-    run, code = start(tmp_path, of)
+COMPLETE = study(
+    "full-rate", "tpdiff", seeds=[3, 5], latency={"launches": 1, "blocks": 1}, metrics=["temporal_flicker"]
+)
+
+
+@pytest.fixture(scope="module")
+def complete(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Two generators, two training seeds, carried out in a folder whose files must not shadow what workers import."""
+    folder = tmp_path_factory.mktemp("complete")
+    (folder / "queue.py").write_text("raise RuntimeError('shadowed')\n")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        run, code = start(folder / "run", COMPLETE)
     assert code == 0
-    assert all(record.status == "done" for record in last_units(run).values())
-    samples = run.read(SampleRecord)
-    assert sorted((record.generator, record.sample_id) for record in samples) == [
-        (label, sample) for label in ("full-rate", "real", "tpdiff") for sample in range(4)
-    ]
-    for record in samples:
-        frames = np.load(run.root / record.file, allow_pickle=False)
+    return run
+
+
+def test_every_unit_of_a_study_is_done(complete: Run) -> None:
+    assert {record.status for record in last_units(complete).values()} == {"done"}
+    steps = {(record.generator, record.seed): record.step for record in complete.read(TrainingRecord)}
+    assert steps == {(label, seed): 2 for label in ("full-rate", "tpdiff") for seed in (3, 5)}
+
+
+def test_samples_are_kept_without_loss_and_differ_by_training_seed(complete: Run) -> None:
+    samples = {(record.generator, record.seed, record.sample_id): record for record in complete.read(SampleRecord)}
+    subjects = [("full-rate", 3), ("full-rate", 5), ("real", 3), ("tpdiff", 3), ("tpdiff", 5)]
+    assert sorted(samples) == [(*subject, sample) for subject in subjects for sample in range(4)]
+    for record in samples.values():
+        frames = np.load(complete.root / record.file, allow_pickle=False)
         assert (frames.dtype, frames.shape) == (np.uint8, (4, 16, 16, 3))
-    timings = [record for record in run.read(TimingRecord) if not record.warmup]
-    assert len(timings) == 2 * 2 * 2, "two generators, two scopes, twice each in one block"
-    rows = {(row.generator, row.metric, row.scope): row for row in run.read(Measurement)}
-    control, pyramid = (rows[label, "flops", "training_step"].value for label in ("full-rate", "tpdiff"))
-    assert control is not None
-    assert pyramid is not None
-    assert pyramid < control
-    steps = [rows["tpdiff", "flops", f"denoise_step[stage={stage}]"].value for stage in range(3)]
-    assert rows["tpdiff", "flops", "video"].value == sum(step for step in steps if step is not None)
+    assert samples["tpdiff", 3, 0].sha256 != samples["tpdiff", 5, 0].sha256
+    assert samples["tpdiff", 3, 0].prompt == samples["full-rate", 5, 0].prompt
+
+
+def test_costs_and_scores_are_recorded(complete: Run) -> None:
+    timings = [record for record in complete.read(TimingRecord) if not record.warmup]
+    assert len(timings) == 2 * 2 * 2 * 2, "two seeds, two generators, two scopes, twice each in one block"
+    rows = {(row.generator, row.seed, row.metric, row.scope): row for row in complete.read(Measurement)}
+
+    def value(generator: str, metric: str, scope: str) -> float:
+        found = rows[generator, 3, metric, scope].value
+        assert found is not None
+        return found
+
+    assert value("tpdiff", "flops", "training_step") < value("full-rate", "flops", "training_step")
+    assert value("tpdiff", "flops", "video") == sum(
+        value("tpdiff", "flops", f"denoise_step[stage={stage}]") for stage in range(3)
+    )
+    for scope in ("end_to_end", "training_step", "denoise_step[stage=0]"):
+        assert 0 <= value("tpdiff", "working_memory_bytes", scope) < value("tpdiff", "peak_memory_bytes", scope)
+    assert value("full-rate", "latency_s", "end_to_end") > 0
+    assert rows["real", None, "temporal_flicker", "clips"].value is not None
     assert {row.generator for row in rows.values() if row.metric == "temporal_flicker"} == {
         "real",
         "full-rate",
         "tpdiff",
     }
 
-    before = {path: path.read_bytes() for path in (run.root / "records").iterdir()}
-    assert execute(of, run, progress=Progress(quiet=True)) == 0
-    assert {path: path.read_bytes() for path in (run.root / "records").iterdir()} == before
 
-
-def test_a_generator_that_dies_in_training_harms_nobody_else(tmp_path: Path) -> None:
-    body = """
-        def training_step(self, batch, probe):
-            os.kill(os.getpid(), signal.SIGKILL)
-        """
-    changes: dict[str, object] = {"latency": {"launches": 1, "blocks": 1}, "metrics": ["temporal_flicker"]}
-    of = study(plugin(tmp_path, body), **changes)
-    run, code = start(tmp_path / "run", of)
-    assert code == 3
-    units = last_units(run)
-    assert "killed by SIGKILL" in (units["train/Faulty/0"].reason or "")
-    for dependent in ("sample/Faulty/0/0", "count/Faulty/0", "memory/Faulty/0/training_step"):
-        assert "needs train/Faulty/0" in (units[dependent].reason or "")
-    assert "timed without Faulty" in (units["time/0/0"].reason or "")
-    own = [record for name, record in units.items() if "full-rate" in name or "real" in name]
-    assert own
-    assert all(record.status == "done" for record in own)
-    rows = run.read(Measurement)
-    missing = {(row.metric, row.scope): row for row in rows if row.generator == "Faulty"}
-    assert {("temporal_flicker", "clips"), ("flops", "training_step"), ("peak_memory_bytes", "end_to_end")} <= set(
-        missing
-    )
-    assert all(row.value is None and row.reason for row in missing.values()), "a missing number is a record"
-    assert {row.scope for row in rows if row.metric == "latency_s" and row.value} == {"end_to_end", "training_step"}
-    assert {record.generator for record in run.read(TrainingRecord)} == {"full-rate"}
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (
-            """
-            def training_step(self, batch, probe):
-                return super().training_step(batch, probe) * float("nan")
-            """,
-            "diverged",
-        ),
-        (
-            """
-            def training_step(self, batch, probe):
-                print("to stdout, which is not the protocol's")
-                raise RuntimeError("no such kernel")
-            """,
-            "RuntimeError: no such kernel",
-        ),
-    ],
-    ids=["nan", "exception"],
-)
-def test_a_generator_that_fails_in_training_leaves_a_reason(body: str, reason: str, tmp_path: Path) -> None:
-    of = study(plugin(tmp_path, body))
-    run, code = start(tmp_path / "run", of)
-    assert code == 3
-    units = last_units(run)
-    assert reason in (units["train/Faulty/0"].reason or "")
-    assert units["train/full-rate/0"].status == "done"
-
-
-def test_a_mended_generator_is_tried_again_and_only_that(tmp_path: Path) -> None:
-    broken = """
-        def generate(self, request, probe):
-            raise RuntimeError("not yet")
-        """
-    of = study(plugin(tmp_path, broken), metrics=["temporal_flicker"])
-    run, code = start(tmp_path / "run", of)
-    assert code == 3
-    assert last_units(run)["sample/Faulty/0/0"].reason == "RuntimeError: not yet"
-    plugin(tmp_path, "pass")
-    trained = len(run.read(TrainingRecord))
-    assert execute(of, run, progress=Progress(quiet=True)) == 0
-    assert len(run.read(TrainingRecord)) == trained
-    assert last_units(run)["sample/Faulty/0/0"].attempt == 2
-    (score,) = [row for row in run.read(Measurement) if (row.generator, row.metric) == ("Faulty", "temporal_flicker")][
-        -1:
-    ]
-    assert score.value is not None
-
-
-@pytest.mark.parametrize(
-    ("body", "reason"),
-    [
-        (
-            """
-            def generate(self, request, probe):
-                time.sleep(60)
-            """,
-            "unit_timeout_s = 12 s",
-        ),
-        (
-            """
-            def generate(self, request, probe):
-                import dataclasses
-                generation = super().generate(request, probe)
-                return dataclasses.replace(generation, frames=generation.frames[:, :3])
-            """,
-            "the request asks for uint8 RGB",
-        ),
-        (
-            """
-            def generate(self, request, probe):
-                import torch
-                with torch.no_grad():
-                    self.denoiser.last.bias.fill_(float("nan"))
-                return super().generate(request, probe)
-            """,
-            "sampling diverged",
-        ),
-    ],
-    ids=["time-out", "wrong shape", "nan"],
-)
-def test_a_generator_that_fails_in_sampling_leaves_a_reason(body: str, reason: str, tmp_path: Path) -> None:
-    of = study(plugin(tmp_path, body), unit_timeout_s=12)
-    run, code = start(tmp_path / "run", of)
-    assert code == 3
-    units = last_units(run)
-    assert reason in (units["sample/Faulty/0/0"].reason or "")
-    assert units["sample/full-rate/0/0"].status == "done"
-    assert not [record for record in run.read(SampleRecord) if record.generator == "Faulty"]
+def test_a_second_call_of_a_finished_study_changes_no_record(complete: Run) -> None:
+    before = {path: path.read_bytes() for path in (complete.root / "records").iterdir()}
+    assert execute(COMPLETE, complete, progress=Progress(quiet=True)) == 0
+    assert {path: path.read_bytes() for path in (complete.root / "records").iterdir()} == before
 
 
 def test_a_trained_generator_without_its_weights_is_an_error_and_never_sampled_untrained(tmp_path: Path) -> None:
-    of = study()
+    of = study("full-rate", sampling={"videos": 2, "batch": 2, "steps": 3})
     run, code = start(tmp_path, of)
     assert code == 0
     shutil.rmtree(run.checkpoints)
-    lines = (run.root / "records" / "units.jsonl").read_text().splitlines(keepends=True)
-    kept = [line for line in lines if '"train/' in line]
-    (run.root / "records" / "units.jsonl").write_text("".join(kept))
+    units = run.root / "records" / "units.jsonl"
+    units.write_text("".join(line for line in units.read_text().splitlines(keepends=True) if '"train/' in line))
     assert execute(of, run, progress=Progress(quiet=True)) == 3
     failed = {name: record.reason or "" for name, record in last_units(run).items() if record.status == "failed"}
-    assert {"sample/full-rate/0/0", "count/full-rate/0", "memory/full-rate/0/training_step"} <= set(failed)
+    assert set(failed) == {
+        "memory/full-rate/0/end_to_end",
+        "memory/full-rate/0/training_step",
+        "count/full-rate/0",
+        "sample/full-rate/0/0",
+    }
     assert all("is gone, and an untrained network is no substitute" in reason for reason in failed.values())
 
 
-def test_a_forked_child_that_outlives_its_worker_neither_blocks_the_run_nor_survives(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    body = """
+@pytest.fixture(scope="module")
+def with_faults(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, int, int]:
+    """The control beside three generators that fail in training; run, exit code, and a child that one left behind."""
+    folder = tmp_path_factory.mktemp("faults")
+    dies = """
         def training_step(self, batch, probe):
             child = os.fork()
             if child == 0:
@@ -235,34 +148,81 @@ def test_a_forked_child_that_outlives_its_worker_neither_blocks_the_run_nor_surv
                 file.write(str(child))
             os.kill(os.getpid(), signal.SIGKILL)
         """
-    pid = tmp_path / "pid"
-    monkeypatch.setenv("CHILD", str(pid))
-    began = time.monotonic()
-    run, code = start(tmp_path / "run", study(plugin(tmp_path, body)))
+    diverges = """
+        def training_step(self, batch, probe):
+            return super().training_step(batch, probe) * float("nan")
+        """
+    raises = """
+        def training_step(self, batch, probe):
+            print("to stdout, which is not the protocol's")
+            raise RuntimeError("no such kernel")
+        """
+    faulty = [plugin(folder, name, body) for name, body in (("Dies", dies), ("Diverges", diverges), ("Raises", raises))]
+    of = study("full-rate", *faulty, latency={"launches": 1, "blocks": 1}, metrics=["temporal_flicker"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("CHILD", str(folder / "child"))
+        run, code = start(folder / "run", of)
+    return run, code, int((folder / "child").read_text())
+
+
+@pytest.mark.parametrize(
+    ("label", "reason"),
+    [("Dies", "killed by SIGKILL"), ("Diverges", "diverged"), ("Raises", "RuntimeError: no such kernel")],
+)
+def test_a_generator_that_fails_in_training_leaves_its_reason_in_every_record(
+    label: str, reason: str, with_faults: tuple[Run, int, int]
+) -> None:
+    run, code, _ = with_faults
     assert code == 3
-    assert "killed by SIGKILL" in (last_units(run)["train/Faulty/0"].reason or "")
-    assert time.monotonic() - began < 120
-    child = int(pid.read_text())
+    units = last_units(run)
+    assert reason in (units[f"train/{label}/0"].reason or "")
+    for dependent in (f"sample/{label}/0/0", f"count/{label}/0", f"memory/{label}/0/training_step"):
+        assert f"needs train/{label}/0" in (units[dependent].reason or "")
+    missing = {(row.metric, row.scope): row for row in run.read(Measurement) if row.generator == label}
+    assert {("temporal_flicker", "clips"), ("flops", "training_step"), ("peak_memory_bytes", "end_to_end")} <= set(
+        missing
+    )
+    assert all(row.value is None and row.reason for row in missing.values()), "a missing number is a record"
+
+
+def test_the_control_is_not_harmed_by_what_fails_beside_it(with_faults: tuple[Run, int, int]) -> None:
+    run, _, _ = with_faults
+    own = [record for record in run.read(UnitRecord) if record.generator in ("full-rate", "real")]
+    assert {record.kind for record in own} == {"train", "memory", "count", "sample", "score"}
+    assert all(record.status == "done" for record in own)
+    assert "timed without Dies, Diverges, Raises" in (last_units(run)["time/0/0"].reason or "")
+    latency = [row for row in run.read(Measurement) if row.metric == "latency_s"]
+    assert {(row.generator, row.scope) for row in latency if row.value} == {
+        ("full-rate", "end_to_end"),
+        ("full-rate", "training_step"),
+    }
+    assert {record.generator for record in run.read(TrainingRecord)} == {"full-rate"}
+
+
+def test_what_a_plugin_prints_goes_to_its_log_and_not_into_the_protocol(with_faults: tuple[Run, int, int]) -> None:
+    run, _, _ = with_faults
+    assert "to stdout, which is not the protocol's" in (run.logs / "train-Raises-0.log").read_text()
+
+
+def test_a_child_that_outlives_its_worker_is_ended_too(with_faults: tuple[Run, int, int]) -> None:
+    _, _, child = with_faults
     assert not psutil.pid_exists(child) or psutil.Process(child).status() == psutil.STATUS_ZOMBIE
 
 
-def test_a_file_in_the_current_folder_does_not_shadow_what_workers_import(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (tmp_path / "queue.py").write_text("raise RuntimeError('shadowed')\n")
-    monkeypatch.chdir(tmp_path)
-    _, code = start(tmp_path / "run", study())
-    assert code == 0
-
-
-def test_logs_keep_what_a_plugin_prints(tmp_path: Path) -> None:
-    body = """
-        def training_step(self, batch, probe):
-            print("hello from the plugin")
-            return super().training_step(batch, probe)
+def test_a_mended_generator_is_tried_again_and_only_what_is_missing(tmp_path: Path) -> None:
+    broken = """
+        def generate(self, request, probe):
+            raise RuntimeError("not yet")
         """
-    of = study(plugin(tmp_path, body))
+    of = study(plugin(tmp_path, "Mended", broken), metrics=["temporal_flicker"])
     run, code = start(tmp_path / "run", of)
-    assert code == 0
-    assert "hello from the plugin" in (run.logs / "train-Faulty-0.log").read_text()
-    assert json.loads((run.root / "records" / "units.jsonl").read_text().splitlines()[0])["status"] == "done"
+    assert code == 3
+    assert last_units(run)["sample/Mended/0/0"].reason == "RuntimeError: not yet"
+    plugin(tmp_path, "Mended", "pass")
+    trained = len(run.read(TrainingRecord))
+    assert execute(of, run, progress=Progress(quiet=True)) == 0
+    assert len(run.read(TrainingRecord)) == trained
+    assert last_units(run)["sample/Mended/0/0"].attempt == 2
+    scores = [row for row in run.read(Measurement) if (row.generator, row.metric) == ("Mended", "temporal_flicker")]
+    assert scores[0].value is None
+    assert scores[-1].value is not None

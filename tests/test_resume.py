@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -81,8 +82,8 @@ def outcome(run: Run) -> dict[str, object]:
 
 
 @pytest.fixture(scope="module")
-def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, object]:
-    return outcome(finish(tmp_path_factory.mktemp("uninterrupted")))
+def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return finish(tmp_path_factory.mktemp("uninterrupted"))
 
 
 def in_training(run: Run) -> bool:
@@ -101,13 +102,17 @@ def in_scoring(run: Run) -> bool:
     return any(record.kind == "score" for record in run.read(UnitRecord))
 
 
-@pytest.mark.parametrize("moment", [in_training, in_timing, in_sampling, in_scoring])
-def test_a_killed_run_resumes_to_the_outcome_of_an_uninterrupted_one(
-    moment: Callable[[Run], bool], tmp_path: Path, uninterrupted: dict[str, object]
+def in_counting(run: Run) -> bool:
+    return any(record.kind == "count" for record in run.read(UnitRecord))
+
+
+def test_a_run_killed_in_every_phase_resumes_to_the_outcome_of_an_uninterrupted_one(
+    tmp_path: Path, uninterrupted: Run
 ) -> None:
-    killed = kill_when(tmp_path, moment)
-    recorded = {path.name: path.read_bytes() for path in (killed.root / "records").iterdir()}
-    done = outcome(killed)["units"]
+    for moment in (in_training, in_timing, in_counting, in_sampling, in_scoring):
+        killed = kill_when(tmp_path, moment)
+        recorded = {path.name: path.read_bytes() for path in (killed.root / "records").iterdir()}
+        done = outcome(killed)["units"]
     run = finish(tmp_path)
     assert run.root == killed.root
     for name, content in recorded.items():
@@ -115,21 +120,28 @@ def test_a_killed_run_resumes_to_the_outcome_of_an_uninterrupted_one(
         assert (run.root / "records" / name).read_bytes().startswith(complete), "a record was lost or rewritten"
     attempts = [record.unit for record in run.read(UnitRecord)]
     assert all(attempts.count(unit) == 1 for unit in done), "a finished unit was done again"  # type: ignore[attr-defined]
-    assert outcome(run) == uninterrupted
+    assert outcome(run) == outcome(uninterrupted)
+    assert not list(run.root.rglob("*.partial")), "half-written files are swept"
 
 
-def test_the_comparison_would_notice_another_outcome(uninterrupted: dict[str, object], tmp_path: Path) -> None:
-    changed = dict(STUDY, seed=1)
-    study = tmp_path / "killed.yaml"
-    study.write_text(yaml.safe_dump(changed))
-    subprocess.run(
-        [sys.executable, "-m", "harness.cli", "run", str(study), "--runs", str(tmp_path / "runs")],
-        check=True,
-        capture_output=True,
-        timeout=240,
-    )
-    run = run_of(tmp_path)
-    assert run is not None
-    other = outcome(run)
-    assert other["samples"] != uninterrupted["samples"]
-    assert other["losses"] != uninterrupted["losses"]
+@pytest.mark.parametrize(
+    ("stem", "line", "field"),
+    [
+        ("samples", '"generator":"tpdiff"', '"sha256":"'),
+        ("measurements", '"metric":"flops"', '"value":'),
+        ("measurements", '"metric":"temporal_flicker"', '"value":'),
+        ("training", '"generator":"tpdiff"', '"loss":'),
+    ],
+)
+def test_the_comparison_would_notice_another_outcome(
+    stem: str, line: str, field: str, uninterrupted: Run, tmp_path: Path
+) -> None:
+    """The same records with one number changed in its first digit."""
+    other = Run(tmp_path)
+    shutil.copytree(uninterrupted.root / "records", other.root / "records")
+    assert outcome(other) == outcome(uninterrupted)
+    file = other.root / "records" / f"{stem}.jsonl"
+    before, found, after = file.read_text().partition(line)
+    assert found
+    file.write_text(before + found + after.replace(field, f"{field}3", 1))
+    assert outcome(other) != outcome(uninterrupted)
