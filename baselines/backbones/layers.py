@@ -26,9 +26,10 @@ def sinusoid(values: torch.Tensor, channels: int, *, period: float) -> torch.Ten
 
 
 class ConditionEmbedding(nn.Module):
-    """Timestep and caption to one vector (B, channels).
+    """Timestep and caption to one vector per clip, or per frame where ``frames`` adds something to each.
 
-    A caption is the mean of its word vectors; the empty caption has a learned vector of its own.
+    A caption is the sum of its word vectors: a mean would thin out the one word that names the digit. The empty
+    caption has a learned vector of its own.
     """
 
     def __init__(self, vocabulary: int, channels: int) -> None:
@@ -37,16 +38,16 @@ class ConditionEmbedding(nn.Module):
         self.words = nn.Embedding(vocabulary + 1, channels, padding_idx=0)
         self.no_caption = nn.Parameter(torch.zeros(channels))
         self.time = nn.Sequential(nn.Linear(channels, channels), nn.SiLU(), nn.Linear(channels, channels))
-        self.out = nn.Sequential(nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
+        self.mix = nn.Sequential(nn.SiLU(), nn.Linear(channels, channels), nn.SiLU())
 
-    def forward(self, timestep: torch.Tensor, tokens: torch.Tensor) -> torch.Tensor:
-        given = (tokens > 0).float()
-        count = given.sum(dim=1, keepdim=True)
-        caption = (self.words(tokens) * given.unsqueeze(-1)).sum(dim=1) / count.clamp(min=1)
-        caption = torch.where(count > 0, caption, self.no_caption)
-        time = self.time(sinusoid(1000 * timestep, self.channels, period=10_000))
-        out: torch.Tensor = self.out(time + caption)
-        return out
+    def forward(self, timestep: torch.Tensor, tokens: torch.Tensor, frames: torch.Tensor | None = None) -> torch.Tensor:
+        """(B,) and (B, L) to (B, channels); with ``frames`` (F, channels) to (B, F, channels)."""
+        words = self.words(tokens).sum(dim=1)  # padding is a row of zeros and stays one
+        caption = torch.where((tokens > 0).any(dim=1, keepdim=True), words, self.no_caption)
+        both = self.time(sinusoid(1000 * timestep, self.channels, period=10_000)) + caption
+        if frames is not None:
+            both = both.unsqueeze(1) + frames
+        return F.silu(both + self.mix(both))
 
 
 class SelfAttention(nn.Module):

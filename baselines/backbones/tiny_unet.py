@@ -13,7 +13,7 @@ from harness.generator import ClipShape
 
 
 class ResidualBlock(nn.Module):
-    """Two convolutions on every frame, modulated by the condition."""
+    """Two convolutions on every frame, modulated by its condition (B * F, condition)."""
 
     def __init__(self, channels_in: int, channels: int, condition: int) -> None:
         super().__init__()
@@ -24,9 +24,9 @@ class ResidualBlock(nn.Module):
         self.conv_out = zero_(nn.Conv2d(channels, channels, 3, padding=1))
         self.skip = nn.Conv2d(channels_in, channels, 1) if channels_in != channels else nn.Identity()
 
-    def forward(self, x: torch.Tensor, condition: torch.Tensor, frames: int) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, condition: torch.Tensor) -> torch.Tensor:
         hidden = self.conv_in(F.silu(self.norm_in(x)))
-        scale, shift = self.modulation(condition).repeat_interleave(frames, dim=0)[..., None, None].chunk(2, dim=1)
+        scale, shift = self.modulation(condition)[..., None, None].chunk(2, dim=1)
         hidden = F.silu(self.norm_out(hidden) * (1 + scale) + shift)
         out: torch.Tensor = self.skip(x) + self.conv_out(hidden)
         return out
@@ -62,6 +62,7 @@ class TinyUNet(Denoiser):
         condition = 4 * width
         wide, wider = 2 * width, 4 * width
         self.condition = ConditionEmbedding(vocabulary, condition)
+        self.position = nn.Linear(condition, condition)
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.fine_down = ResidualBlock(width, width, condition)
         self.middle_down = ResidualBlock(width, wide, condition)
@@ -80,17 +81,18 @@ class TinyUNet(Denoiser):
         self, x_t: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor, frame_positions: torch.Tensor
     ) -> torch.Tensor:
         batch, channels, frames, height, width = x_t.shape
-        condition = self.condition(timestep, tokens)
+        positions = self.position(sinusoid(frame_positions, self.condition.channels, period=100))
+        condition = self.condition(timestep, tokens, positions).flatten(0, 1)
         x = x_t.transpose(1, 2).reshape(batch * frames, channels, height, width)
-        fine = self.fine_down(self.first(x), condition, frames)
-        middle = self.middle_down(F.avg_pool2d(fine, 2), condition, frames)
+        fine = self.fine_down(self.first(x), condition)
+        middle = self.middle_down(F.avg_pool2d(fine, 2), condition)
         middle = self.middle_down_time(middle, frame_positions)
-        coarse = self.coarse_down(F.avg_pool2d(middle, 2), condition, frames)
+        coarse = self.coarse_down(F.avg_pool2d(middle, 2), condition)
         coarse = self.coarse_down_time(coarse, frame_positions)
-        coarse = self.coarse_up_time(self.coarse_up(coarse, condition, frames), frame_positions)
-        middle = self.middle_up(torch.cat([_double(coarse), middle], dim=1), condition, frames)
+        coarse = self.coarse_up_time(self.coarse_up(coarse, condition), frame_positions)
+        middle = self.middle_up(torch.cat([_double(coarse), middle], dim=1), condition)
         middle = self.middle_up_time(middle, frame_positions)
-        fine = self.fine_up(torch.cat([_double(middle), fine], dim=1), condition, frames)
+        fine = self.fine_up(torch.cat([_double(middle), fine], dim=1), condition)
         out = self.last(F.silu(self.last_norm(fine)))
         return out.view(batch, frames, channels, height, width).transpose(1, 2)
 
