@@ -585,7 +585,7 @@ def test_frechet_distances_are_shown_for_both_sides_with_the_real_one_beside(fil
     run = fill()
     for name, value in ((CONTROL, 12.0), (CANDIDATE, 9.0), ("real", 3.5)):
         run.append(count(name, value, metric="fvd[transnetv2]", scope="clips"))
-    shown = [item for item in verdict(run, "infer-1.5x").quality if item.name.startswith("fvd")]
+    shown = [item for item in verdict(run, "infer-1.5x").quality if item.name.startswith("fvd[transnetv2]")]
     assert [(item.value, item.outcome, item.why) for item in shown] == [
         (12.0, "shown", "real: 3.5."),
         (9.0, "shown", "real: 3.5."),

@@ -110,11 +110,10 @@ def fake_judge(run: Run, study: Study) -> list[Verdict]:
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
-    """Replaces training, judging and rendering; everything else is the real thing."""
+    """Replaces building, training, judging and rendering; everything else is the real thing."""
     fake = FakeDriver()
     stand_ins = {
         "harness.driver": {"execute": fake.execute},
-        "harness.claims": {"judge": fake_judge},
         "reports.csv": {"write": lambda run: run.root / "results.csv"},
         "reports.html": {"write": lambda run: run.root / "report.html"},
     }
@@ -122,6 +121,8 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
         module = types.ModuleType(name)
         module.__dict__.update(content)
         monkeypatch.setitem(sys.modules, name, module)
+    monkeypatch.setattr("harness.commands.run.judge", fake_judge)
+    monkeypatch.setattr("harness.commands.run.require_options", lambda study: None)
     return fake
 
 
@@ -489,3 +490,38 @@ def test_a_run_that_is_ended_from_outside_leaves_a_folder_that_resumes(
     outcome = tpbench("run", "quick")
     assert outcome.code == 0
     assert "resuming" in outcome.err
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stage": 3}}]},
+            "generators[1] ('tpdiff'): unknown option of TPDiffOptions 'stage'. Did you mean 'stages'?",
+        ),
+        (
+            {"generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 6}}]},
+            "6 stages reduce the frames 32-fold at first: 16 frames do not divide. Use 32 frames, or fewer stages",
+        ),
+        ({"backbone": {"name": "tiny-unet", "options": {"wdth": 8}}}, "wdth"),
+        ({"data": {"name": "moving-digits", "options": {"canvs": 16}}}, "canvs"),
+    ],
+    ids=["unknown option", "impossible option", "backbone option", "data option"],
+)
+def test_options_are_checked_before_anything_is_written(
+    change: dict[str, Any], message: str, tpbench: Tpbench, tmp_path: Path
+) -> None:
+    outcome = tpbench("run", study_file(tmp_path, **change))
+    assert outcome.code == 2
+    assert message in outcome.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_wrong_claims_file_is_found_before_anything_runs(tpbench: Tpbench, tmp_path: Path) -> None:
+    claims = tmp_path / "claims.yaml"
+    claims.write_text("candidate: tpdiff\nclaims: []\n")
+    for more in ((), ("--dry-run",)):
+        outcome = tpbench("run", study_file(tmp_path, claims=str(claims)), *more)
+        assert outcome.code == 2
+        assert "claims" in outcome.err
+    assert not (tmp_path / "runs").exists()

@@ -95,7 +95,7 @@ def in_timing(run: Run) -> bool:
 
 
 def in_sampling(run: Run) -> bool:
-    return bool(run.read(SampleRecord))
+    return any(record.generator == "tpdiff" for record in run.read(SampleRecord))
 
 
 def in_scoring(run: Run) -> bool:

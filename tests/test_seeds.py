@@ -23,7 +23,7 @@ def test_a_seed_is_the_same_in_every_process_and_for_ever() -> None:
     code = "from harness.seeds import derive_seed; print(derive_seed(0, 'sample-noise', 17))"
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     # A golden value: if it changes, every recorded run stops being reproducible.
-    assert int(printed) == derive_seed(0, "sample-noise", 17) == 1016912055951149515
+    assert int(printed) == derive_seed(0, "sample-noise", 17) == 4558808673682287731
 
 
 @given(NAMES)

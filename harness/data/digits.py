@@ -100,7 +100,7 @@ class MovingDigits:
     >>> data = MovingDigits(canvas=16, frames=4)
     >>> clips = data.clips("train", np.array([3]))
     >>> clips.frames.shape, str(clips.frames.dtype), clips.captions
-    ((1, 4, 16, 16, 1), 'uint8', ('the digit 1 moving left, slowly',))
+    ((1, 4, 16, 16, 1), 'uint8', ('the digit 4 moving right, slowly',))
     """
 
     fps = 8.0
