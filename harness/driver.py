@@ -70,7 +70,7 @@ class _Driver:
                 kind=unit.kind,
                 generator=unit.generator,
                 seed=unit.seed,
-                status="failed" if reason else "done",
+                status="done" if reason is None else "failed",
                 reason=reason,
                 started_at=started_at,
                 duration_s=time.perf_counter() - start,

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from harness.errors import MediaError, NotComparableError, TpbenchError, UsageError
-from harness.metrics.base import Score, Tools, VideoSet
+from harness.metrics.base import Score, Tools, VideoSet, measurement
 from harness.progress import Progress
 from harness.records import Measurement
 from harness.registry import find
@@ -28,7 +28,6 @@ from harness.weights import cache_folder
 if TYPE_CHECKING:
     from harness.metrics.base import Metric
 
-SCOPE = "clips"
 _SAME_RATE = 0.01  # 29.97 and 30 frames a second are one rate
 
 
@@ -128,7 +127,8 @@ def evaluate(
                 **generated.about("generated"),
                 **(theirs.about("reference") if theirs else {}),
             }
-            measurements.append(_measurement(name, judge, folder, replace(answer, protocol=about)))
+            answer, subject = replace(answer, protocol=about), folder.name or str(folder)
+            measurements.append(measurement(answer, metric=judge, name=name, generator=subject, seed=None))
         if refusals and len(refusals) == len(judges):
             raise _joined(refusals)
     return Evaluation(
@@ -304,23 +304,6 @@ def _score(judge: Metric, generated: VideoSet, reference: VideoSet | None, tools
                 "Bring both to one rate."
             )
     return judge.score(generated, reference, tools)
-
-
-def _measurement(name: str, judge: Metric, folder: Path, answer: Score) -> Measurement:
-    return Measurement(
-        generator=folder.name or str(folder),
-        metric=name,
-        scope=SCOPE,
-        unit=judge.unit,
-        value=answer.value,
-        lo=answer.lo,
-        hi=answer.hi,
-        n=answer.n,
-        method=answer.method,
-        higher_is_better=judge.higher_is_better,
-        reason=answer.reason,
-        protocol=dict(answer.protocol),
-    )
 
 
 def _size(size: tuple[int, int]) -> str:

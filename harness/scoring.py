@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.assembly import build_dataset
 from harness.errors import MediaError, UnitError
-from harness.metrics.base import Tools, VideoSet
+from harness.metrics.base import SCOPE, Tools, VideoSet, measurement
 from harness.plan import REAL
 from harness.records import Measurement, Record, SampleRecord, SampleScores
 from harness.registry import find
@@ -23,9 +23,6 @@ if TYPE_CHECKING:
     from harness.data.base import Dataset, Split
     from harness.metrics.base import Metric
     from harness.store import Run
-
-SCOPE = "clips"
-"""Scope of every measurement made here."""
 
 
 def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> list[Record]:
@@ -66,23 +63,8 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
     answer = judge.score(videos, reference, tools)
     if answer.value is not None and not math.isfinite(answer.value):
         raise UnitError(f"metric '{metric}' of '{generator}' is {answer.value}: it must be finite or have a reason.")
-    out: list[Record] = [
-        Measurement(
-            generator=generator,
-            seed=None if generator == REAL else seed,
-            metric=metric,
-            scope=SCOPE,
-            unit=judge.unit,
-            value=answer.value,
-            lo=answer.lo,
-            hi=answer.hi,
-            n=answer.n,
-            method=answer.method,
-            higher_is_better=judge.higher_is_better,
-            reason=answer.reason,
-            protocol=dict(answer.protocol),
-        )
-    ]
+    of_real = None if generator == REAL else seed
+    out: list[Record] = [measurement(answer, metric=judge, name=metric, generator=generator, seed=of_real)]
     if answer.per_sample is not None:
         ids = videos.sample_ids or ()
         values = [float(value) for value in answer.per_sample]

@@ -9,8 +9,14 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from harness.records import Measurement
+
 if TYPE_CHECKING:
     from harness.data.base import Dataset
+
+
+SCOPE = "clips"
+"""Scope of every measurement that a metric makes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,6 +80,25 @@ class Tools:
     """Where prompts and real clips come from; None when scoring folders."""
     device: str = "cpu"
     options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def measurement(answer: Score, *, metric: Metric, name: str, generator: str, seed: int | None) -> Measurement:
+    """The record of a metric's answer. ``name`` is what the study or the command line calls the metric."""
+    return Measurement(
+        generator=generator,
+        seed=seed,
+        metric=name,
+        scope=SCOPE,
+        unit=metric.unit,
+        value=answer.value,
+        lo=answer.lo,
+        hi=answer.hi,
+        n=answer.n,
+        method=answer.method,
+        higher_is_better=metric.higher_is_better,
+        reason=answer.reason,
+        protocol=dict(answer.protocol),
+    )
 
 
 class Metric(Protocol):

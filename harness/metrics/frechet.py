@@ -12,6 +12,7 @@ There is no interval: a bootstrap of this statistic covers neither the truth nor
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -177,6 +178,24 @@ def protocol_card(extractor: Extractor, generated: VideoSet, reference: VideoSet
     }
 
 
+def frechet_score(generated: VideoSet, reference: VideoSet, extractor: Extractor, cache: Path) -> Score:
+    """The distance on an extractor's features, with its card; the sides are comparable already."""
+    ours = features_of(generated, extractor, cache)
+    theirs = features_of(reference, extractor, cache)
+    protocol = protocol_card(extractor, generated, reference)
+    protocol |= {
+        "covariance": "unbiased (N - 1), float64",
+        "square_root": "eigenvalues of L^T S L",
+        "order_only": len(ours) <= ours.shape[1],
+    }
+    return Score(
+        value=frechet_between(ours, theirs),
+        n=len(ours),
+        protocol=protocol,
+        method="squared Frechet distance of Gaussian fits; no interval: its bootstrap is invalid",
+    )
+
+
 class FvdTransNetV2:
     """Frechet distance between TransNetV2 features of generated and reference videos; lower is better.
 
@@ -195,18 +214,4 @@ class FvdTransNetV2:
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """See :class:`harness.metrics.base.Metric`."""
         reference = require_comparable(self.name, generated, reference)
-        extractor = self._extractor(tools.device)
-        ours = features_of(generated, extractor, tools.cache)
-        theirs = features_of(reference, extractor, tools.cache)
-        protocol = protocol_card(extractor, generated, reference)
-        protocol |= {
-            "covariance": "unbiased (N - 1), float64",
-            "square_root": "eigenvalues of L^T S L",
-            "order_only": len(ours) <= ours.shape[1],
-        }
-        return Score(
-            value=frechet_between(ours, theirs),
-            n=len(ours),
-            protocol=protocol,
-            method="squared Frechet distance of Gaussian fits; no interval: its bootstrap is invalid",
-        )
+        return frechet_score(generated, reference, self._extractor(tools.device), tools.cache)

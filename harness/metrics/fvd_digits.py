@@ -13,9 +13,8 @@ import numpy as np
 from harness.data.digits import MovingDigits
 from harness.metrics.base import Score, Tools, VideoSet
 from harness.metrics.digits import NO_DATA_SET, require_judged_shape
-from harness.metrics.features.cache import features_of
 from harness.metrics.features.digit_judge import Judge, load_or_train_judge
-from harness.metrics.frechet import frechet_between, protocol_card, require_comparable
+from harness.metrics.frechet import frechet_score, require_comparable
 
 
 class JudgeFeatures:
@@ -79,17 +78,4 @@ class FvdDigitJudge:
         reference = require_comparable(self.name, generated, reference)
         require_judged_shape(self.name, generated, data)
         extractor = JudgeFeatures(load_or_train_judge(data, tools.judges))
-        ours = features_of(generated, extractor, tools.cache)
-        theirs = features_of(reference, extractor, tools.cache)
-        protocol = protocol_card(extractor, generated, reference)
-        protocol |= {
-            "covariance": "unbiased (N - 1), float64",
-            "square_root": "eigenvalues of L^T S L",
-            "order_only": len(ours) <= ours.shape[1],
-        }
-        return Score(
-            value=frechet_between(ours, theirs),
-            n=len(ours),
-            protocol=protocol,
-            method="squared Frechet distance of Gaussian fits; no interval: its bootstrap is invalid",
-        )
+        return frechet_score(generated, reference, extractor, tools.cache)
