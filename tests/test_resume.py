@@ -20,6 +20,7 @@ from harness.store import Run
 
 STUDY = {
     "name": "killed",
+    "threads": 1,
     "data": {"name": "moving-digits", "options": {"frames": 4}},
     "backbone": {"name": "tiny-dit", "options": {"width": 32, "depth": 2}},
     "generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 2}}],

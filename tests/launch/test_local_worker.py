@@ -49,6 +49,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     study = Study.model_validate(
         {
             "name": "faults",
+            "threads": 1,
             "data": {"name": "moving-digits", "options": {"frames": 4}},
             "backbone": {"name": "tiny-unet", "options": {"width": 8}},
             "generators": [{"name": f"{plugins}:{name}"} for name in names],
