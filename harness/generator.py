@@ -50,7 +50,7 @@ class Probe(Protocol):
 
 
 class NullProbe:
-    """Observes nothing; what a bare loop uses."""
+    """Observes nothing; what a bare loop uses, and the base of probes that observe one thing."""
 
     @contextmanager
     def span(self, name: str, **attributes: int | float | str) -> Iterator[None]:

@@ -240,13 +240,3 @@ class Verdict(BaseModel):
     """The quantities that are judged."""
     quality: list[Evidence]
     """The quality figures beside them."""
-
-
-RECORD_TYPES: tuple[type[Record], ...] = (
-    UnitRecord,
-    TrainingRecord,
-    TimingRecord,
-    SampleRecord,
-    SampleScores,
-    Measurement,
-)

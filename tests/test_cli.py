@@ -453,7 +453,8 @@ def test_a_scheduler_ends_a_run_as_ctrl_c_does() -> None:
     assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
 
 
-WAITING_DRIVER = """import signal
+WAITING_DRIVER = """
+import signal
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
 import sys, time, types

@@ -12,6 +12,8 @@ from contextlib import contextmanager
 
 import psutil
 
+from harness.generator import NullProbe
+
 INTERVAL_S = 0.005
 
 
@@ -80,7 +82,7 @@ class MemoryWatch:
                 self._peak = max(self._peak, self._now())
 
 
-class MemoryProbe:
+class MemoryProbe(NullProbe):
     """Peak memory in every solver step, by stage, and over the whole stretch that it watches."""
 
     def __init__(self, watch: MemoryWatch) -> None:
@@ -89,18 +91,11 @@ class MemoryProbe:
         self.by_stage: dict[int, int] = {}
 
     @contextmanager
-    def span(self, name: str, **attributes: int | float | str) -> Iterator[None]:
-        yield
-
-    @contextmanager
     def step(self, index: int, **attributes: int | float | str) -> Iterator[None]:
         self.close_stretch()
         yield
         stage = int(attributes["stage"])
         self.by_stage[stage] = max(self.by_stage.get(stage, 0), self.close_stretch())
-
-    def note(self, name: str, value: float) -> None:
-        return None
 
     def close_stretch(self) -> int:
         """Peak since the last step began or ended; counted into the whole."""

@@ -8,10 +8,12 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from harness.generator import NullProbe
+
 Attributes = dict[str, int | float | str]
 
 
-class SpanProbe:
+class SpanProbe(NullProbe):
     """Adds up the seconds of each span and the numbers noted; cheap enough to stay on while training."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
@@ -26,10 +28,6 @@ class SpanProbe:
             yield
         finally:
             self.spans_s[name] += self._clock() - start
-
-    @contextmanager
-    def step(self, index: int, **attributes: int | float | str) -> Iterator[None]:
-        yield
 
     def note(self, name: str, value: float) -> None:
         self._notes[name].append(value)
@@ -49,21 +47,14 @@ class CountedStep:
 
 
 @dataclass
-class CountingProbe:
+class CountingProbe(NullProbe):
     """Reads a counter of FLOPs at both ends of every solver step. Never used while timing."""
 
     read_flops: Callable[[], int]
     steps: list[CountedStep] = field(default_factory=list)
 
     @contextmanager
-    def span(self, name: str, **attributes: int | float | str) -> Iterator[None]:
-        yield
-
-    @contextmanager
     def step(self, index: int, **attributes: int | float | str) -> Iterator[None]:
         before = self.read_flops()
         yield
         self.steps.append(CountedStep(index=index, attributes=attributes, flops=self.read_flops() - before))
-
-    def note(self, name: str, value: float) -> None:
-        return None
