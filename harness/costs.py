@@ -6,7 +6,7 @@ from collections import defaultdict
 from statistics import fmean
 from typing import Any
 
-from harness.generator import Generator, NullProbe, Request
+from harness.generator import Generator, NullProbe, Request, no_training_step
 from harness.measure.flops import flop_counter
 from harness.measure.probe import CountingProbe
 from harness.records import Measurement
@@ -56,9 +56,9 @@ def training_costs(trainer: Trainer, *, label: str, seed: int) -> list[Measureme
     ]
 
 
-def untrainable(label: str, seed: int) -> Measurement:
+def no_training_costs(label: str, seed: int) -> Measurement:
     """The row that stands for a training step that does not exist."""
-    reason = f"'{label}' cannot be trained here: it has no training_step"
+    reason = no_training_step(label)
     return _row(label, seed, "flops", "training_step", "FLOP", None, "", reason=reason)
 
 

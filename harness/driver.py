@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import groupby
+from itertools import groupby, product
 from typing import Any
 
 from harness.errors import UnitError
+from harness.generator import no_training_step
 from harness.launch.local import WorkerProcess
 from harness.measure.timings import summarise_timings
 from harness.plan import REAL, Unit, batch_ids, plan
@@ -138,10 +139,21 @@ class _Driver:
             raise UnitError(f"timed without {', '.join(untrained)}, whose training failed")
 
     def _summarise_timings(self, unit: Unit) -> None:
-        """Raw timings to medians with intervals, of whatever could be timed."""
+        """Raw timings to medians with intervals, and a row with the reason where there are none."""
         timings = [record for record in self.run.read(TimingRecord) if record.seed == unit.seed]
-        self.run.append(summarise_timings(timings))
+        rows = summarise_timings(timings)
+        self.run.append(rows + self._untimed(unit, {(row.generator, row.scope) for row in rows}))
         self._require(self._needs(unit))
+
+    def _untimed(self, unit: Unit, timed: Container[tuple[str, str]]) -> list[Measurement]:
+        """A generator that could be trained, in launches that did not fail, was timed in every scope it has."""
+        rows = []
+        for label, scope in product((entry.label for entry in self.study.generators), self.study.latency.timed):
+            if (label, scope) not in timed:
+                failed = [need for need in self._needs(unit) if need not in self.done]
+                reason = f"needs {', '.join(failed)}, which failed" if failed else no_training_step(label)
+                rows.append(_absent(label, unit.seed, "latency_s", scope, "s", reason))
+        return rows
 
     def _require(self, needs: Iterable[str]) -> None:
         missing = [need for need in needs if need not in self.done]
@@ -192,18 +204,12 @@ def _missing(unit: Unit, reason: str) -> list[Measurement]:
         "memory": [("peak_memory_bytes", unit.scope or "", "byte")],
         "score": [(unit.metric or "", "clips", "1")],
     }
-    return [
-        Measurement(
-            generator=unit.generator or "",
-            seed=None if unit.generator == REAL else unit.seed,
-            metric=metric,
-            scope=scope,
-            unit=si_unit,
-            value=None,
-            reason=reason,
-        )
-        for metric, scope, si_unit in absent.get(unit.kind, [])
-    ]
+    seed = None if unit.generator == REAL else unit.seed
+    return [_absent(unit.generator or "", seed, *what, reason) for what in absent.get(unit.kind, [])]
+
+
+def _absent(generator: str, seed: int | None, metric: str, scope: str, unit: str, reason: str) -> Measurement:
+    return Measurement(generator=generator, seed=seed, metric=metric, scope=scope, unit=unit, value=None, reason=reason)
 
 
 def _shifted(update: Update, by: float) -> Callable[..., None]:

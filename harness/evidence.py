@@ -124,7 +124,7 @@ def guard(
             known = facts.measurements.get((generator, seed, metric, "clips"))
             values = facts.scores.get((generator, seed, metric))
             if values is None or known is None or known.value is None:
-                reason = facts.why_missing(generator, [known] if known else [], need="score", metric=metric, seed=seed)
+                reason = facts.why_missing(generator, [known] if known else [], need="score", name=metric, seed=seed)
                 seeded = f"{metric} (seed {seed})" if len(facts.seeds) > 1 else metric
                 return Finding.missing(name=name, subject=seeded, reason=reason)
             sides.append(values)
@@ -171,18 +171,18 @@ def shown(facts: Facts, metrics: Sequence[str]) -> list[Evidence]:
         beside = (
             f"real: {levels[-1]:.4g}"
             if levels
-            else f"{metric} of real was not measured: {facts.why_missing('real', real, need='score', metric=metric)}"
+            else f"{metric} of real was not measured: {facts.why_missing('real', real, need='score', name=metric)}"
         )
         for generator in (facts.control, facts.candidate):
             known = facts.of_generator(generator, metric, "clips")
             if not known:
-                why = f"{metric} was not measured: {facts.why_missing(generator, need='score', metric=metric)}."
+                why = f"{metric} was not measured: {facts.why_missing(generator, need='score', name=metric)}."
                 rows.append(Evidence(name=f"{metric}, {generator}", value=None, outcome="shown", why=why))
             for score in known:
                 seed = f" (seed {score.seed})" if len(known) > 1 else ""
                 why = beside
                 if score.value is None:
-                    reason = facts.why_missing(generator, [score], need="score", metric=metric, seed=score.seed)
+                    reason = facts.why_missing(generator, [score], need="score", name=metric, seed=score.seed)
                     why = f"{metric} was not measured: {reason}"
                 rows.append(
                     Evidence(
@@ -209,7 +209,10 @@ def _time_ratio(facts: Facts, scope: str) -> Interval:
     )
     if interval.value is not None:
         return interval
-    reasons = [facts.why_missing(side, facts.of_generator(side, "latency_s", scope), need="latency") for side in sides]
+    reasons = [
+        facts.why_missing(side, facts.of_generator(side, "latency_s", scope), need="latency", name=scope)
+        for side in sides
+    ]
     return Interval(value=None, n=0, method=interval.method, reason="; ".join(dict.fromkeys(reasons)))
 
 

@@ -28,6 +28,8 @@ class Facts:
     seeds: tuple[int, ...]
     asked: tuple[str, ...]
     """Metrics that the study asks for."""
+    timed: tuple[str, ...]
+    """Scopes that the study asks to time."""
     blocks: Sequence[Block]
     measurements: Mapping[tuple[str, int | None, str, str], Measurement]
     """By generator, seed, metric, scope."""
@@ -53,6 +55,7 @@ class Facts:
             candidate=candidate,
             seeds=study.seeds,
             asked=study.metrics,
+            timed=study.latency.timed,
             blocks=complete_blocks(run.read(TimingRecord)),
             measurements={(r.generator, r.seed, r.metric, r.scope): r for r in run.read(Measurement)},
             scores={
@@ -76,25 +79,28 @@ class Facts:
         known: Iterable[Measurement] = (),
         *,
         need: Literal["score", "latency", "count"],
-        metric: str | None = None,
+        name: str | None = None,
         seed: int | None = None,
     ) -> str:
         """Why ``generator`` has no value: a failed unit, the recorded reason, nobody asked, or not done yet.
 
         Of the units that the value depends on, the first that failed is the cause and is told; units of other
-        generators, other metrics and, where ``seed`` is given, other seeds are not.
+        generators, other metrics and, where ``seed`` is given, other seeds are not. ``name`` is the metric of a
+        score, the scope of a latency.
         """
         for kind in DEPENDS_ON[need]:
             for unit in self.failures.values():
                 whose = unit.generator in (generator, None)  # timings serve all generators
-                which = kind != "score" or unit.unit.startswith(f"score/{metric}/")
+                which = kind != "score" or unit.unit.startswith(f"score/{name}/")
                 if unit.kind == kind and whose and which and seed in (None, unit.seed):
                     return f"unit {unit.unit} failed: {unit.reason}"
         for measurement in known:
             if measurement.reason:
                 return f"{measurement.reason} ({generator})"
-        if need == "score" and metric not in self.asked:
+        if need == "score" and name not in self.asked:
             return "the study does not ask for it"
+        if need == "latency" and name not in self.timed:
+            return "the study does not ask to time it"
         return f"{generator} is not done in this run yet; the same command goes on"
 
     def trained(self) -> str:

@@ -226,6 +226,19 @@ class Generator(Protocol):
 
 
 @runtime_checkable
+class Selective(Generator, Protocol):
+    """A generator that cannot answer every request, and knows it beforehand."""
+
+    def check(self, request: Request) -> None:
+        """Asked before a run writes anything; costs no network evaluation.
+
+        Raises:
+            UsageError: this request cannot be answered; the message says what would do.
+        """
+        ...
+
+
+@runtime_checkable
 class Trainable(Generator, Protocol):
     """A generator whose denoiser the harness can train."""
 
@@ -235,3 +248,8 @@ class Trainable(Generator, Protocol):
     def training_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
         """The scalar loss of a batch, with its graph. No optimiser, no backward: those are the harness's."""
         ...
+
+
+def no_training_step(label: str) -> str:
+    """Why a generator without a training step has no training costs."""
+    return f"'{label}' cannot be trained here: it has no training_step"

@@ -62,6 +62,8 @@ class Training(_Section):
     """Peak learning rate of AdamW."""
     warmup: int = Field(default=20, ge=0)
     """Steps of linear warm-up."""
+    schedule: Literal["constant", "cosine"] = "constant"
+    """What follows the warm-up: the peak to the end, or half a cosine from the peak to almost 0 at the last step."""
     ema: float = Field(default=0.98, ge=0, lt=1)
     """Decay of the averaged weights that sample."""
     clip_norm: float = Field(default=1.0, gt=0)
@@ -99,7 +101,12 @@ class Latency(_Section):
     warmup: int = Field(default=1, ge=0)
     """Recorded but unused calls per launch and generator."""
     scopes: tuple[Literal["end_to_end", "training_step"], ...] = ("end_to_end", "training_step")
-    """What is timed."""
+    """What is timed, if there are launches."""
+
+    @property
+    def timed(self) -> tuple[str, ...]:
+        """The scopes that are timed at all."""
+        return self.scopes if self.launches else ()
 
 
 class Reference(_Section):

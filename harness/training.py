@@ -56,7 +56,7 @@ def make_batch(study: Study, dataset: Dataset, *, seed: int, step: int) -> Batch
 
 
 class Trainer:
-    """One generator's training: AdamW, linear warm-up, clipped gradients, averaged weights."""
+    """One generator's training: AdamW, warm-up and schedule, clipped gradients, averaged weights."""
 
     def __init__(self, generator: Trainable, study: Study, dataset: Dataset, *, label: str, seed: int) -> None:
         self.generator, self.study, self.dataset = generator, study, dataset
@@ -81,9 +81,18 @@ class Trainer:
         return loss.detach()
 
     def learning_rate(self, step: int) -> float:
-        """Linear from 1/warmup of the peak to the peak, then constant."""
+        """Of ``step`` (from 0): linear from 1/warmup of the peak to the peak, then as ``training.schedule`` says.
+
+        The cosine falls over the steps after the warm-up and would be 0 one step past the last.
+        Source: Loshchilov & Hutter, "SGDR" (arXiv 1608.03983), one cycle without restarts.
+        """
         config = self.study.training
-        return config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
+        if step < config.warmup:
+            return config.learning_rate * (step + 1) / config.warmup
+        if config.schedule == "constant":
+            return config.learning_rate
+        done = (step - config.warmup) / max(1, config.steps - config.warmup)
+        return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
     @torch.no_grad()
     def _update_average(self, decay: float) -> None:

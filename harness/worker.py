@@ -29,10 +29,10 @@ from harness.assembly import (
     state_file,
     weights_file,
 )
-from harness.costs import sampling_costs, training_costs, untrainable
+from harness.costs import no_training_costs, sampling_costs, training_costs
 from harness.errors import TpbenchError, UnitError, UsageError, WeightsError
-from harness.footprint import request_memory, training_memory
-from harness.generator import Generation, Generator, NullProbe, Request, Trainable
+from harness.footprint import no_training_memory, request_memory, training_memory
+from harness.generator import Generation, Generator, NullProbe, Request, Selective, Trainable
 from harness.measure.clock import timed
 from harness.plan import REAL
 from harness.records import SampleRecord
@@ -85,9 +85,11 @@ class Session:
         return checkpoint
 
     def check(self) -> dict[str, Any]:
-        """What is wrong with the generator's or the backbone's options, before anything is written."""
+        """What is wrong with the options, or with what will be asked for, before anything is written."""
         try:
-            self._build(None)
+            generator = self._build(None)
+            if isinstance(generator, Selective):
+                generator.check(self.request([0]))
         except UsageError as error:
             return {"problem": str(error)}
         return {"problem": None}
@@ -107,7 +109,7 @@ class Session:
         if self.trainable:
             rows += training_costs(self.trainer, label=self.label, seed=self.seed)
         else:
-            rows.append(untrainable(self.label, self.seed))
+            rows.append(no_training_costs(self.label, self.seed))
         self.run.append(rows)
         return {}
 
@@ -120,6 +122,8 @@ class Session:
         elif self.trainable:
             batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.trainer.step)
             self.run.append(training_memory(self.trainer, batch, **where))
+        else:
+            self.run.append(no_training_memory(label=self.label, seed=self.seed))
         return {}
 
     def sample(self, sample_ids: list[int]) -> dict[str, Any]:

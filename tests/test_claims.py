@@ -493,6 +493,14 @@ def test_missing_seconds_and_missing_counts_have_reasons_of_their_own(tmp_path: 
     )
 
 
+@pytest.mark.parametrize("latency", [{"launches": 0}, {"scopes": ["training_step"]}], ids=["no launch", "other scope"])
+def test_seconds_that_the_study_does_not_ask_for_are_not_called_undone(fill: Fill, latency: dict[str, Any]) -> None:
+    asked = verdict(Run(fill().root / "empty"), "infer-1.5x", make_study(latency=latency)).cost[0].why
+    assert asked == "end_to_end seconds was not measured: the study does not ask to time it."
+    undone = verdict(Run(fill().root / "empty"), "infer-1.5x", make_study()).cost[0].why
+    assert "is not done in this run yet" in undone
+
+
 def test_every_value_depends_on_kinds_of_units_that_the_plan_knows() -> None:
     assert {kind for kinds in DEPENDS_ON.values() for kind in kinds} <= set(get_args(UnitKind))
 

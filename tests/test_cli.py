@@ -506,10 +506,14 @@ def test_a_run_that_is_ended_from_outside_leaves_a_folder_that_resumes(
             {"generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 6}}]},
             "6 stages reduce the frames 32-fold at first: 16 frames do not divide. Use 32 frames, or fewer stages",
         ),
+        (
+            {"sampling": {"videos": 4, "batch": 2, "steps": 2}},
+            "generators[1] ('tpdiff'): cannot sample with 'tpdiff': 2 steps cannot serve 3 stages",
+        ),
         ({"backbone": {"name": "tiny-unet", "options": {"wdth": 8}}}, "wdth"),
         ({"data": {"name": "moving-digits", "options": {"canvs": 16}}}, "canvs"),
     ],
-    ids=["unknown option", "impossible option", "backbone option", "data option"],
+    ids=["unknown option", "impossible option", "impossible request", "backbone option", "data option"],
 )
 def test_options_are_checked_before_anything_is_written(
     change: dict[str, Any], message: str, tpbench: Tpbench, tmp_path: Path

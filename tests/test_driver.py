@@ -111,6 +111,16 @@ def test_costs_and_scores_are_recorded(complete: Run) -> None:
     }
 
 
+def test_a_generator_that_cannot_be_trained_has_a_row_with_the_reason_for_every_training_cost(tmp_path: Path) -> None:
+    of = study(plugin(tmp_path, "Untrained", "training_step = None"), latency={"launches": 1, "blocks": 1})
+    run, code = start(tmp_path / "run", of)
+    assert code == 0
+    rows = {row.metric: row for row in run.read(Measurement) if row.scope == "training_step"}
+    assert rows.keys() == {"flops", "latency_s", "peak_memory_bytes", "working_memory_bytes"}
+    assert all(row.value is None for row in rows.values())
+    assert {row.reason for row in rows.values()} == {"'Untrained' cannot be trained here: it has no training_step"}
+
+
 def test_a_second_call_of_a_finished_study_changes_no_record(complete: Run) -> None:
     before = {path: path.read_bytes() for path in (complete.root / "records").iterdir()}
     assert execute(COMPLETE, complete, progress=Progress(quiet=True)) == 0
@@ -195,6 +205,12 @@ def test_the_control_is_not_harmed_by_what_fails_beside_it(with_faults: tuple[Ru
     assert {(row.generator, row.scope) for row in latency if row.value} == {
         ("full-rate", "end_to_end"),
         ("full-rate", "training_step"),
+    }
+    untimed = {(row.generator, row.scope): row.reason for row in latency if row.value is None}
+    assert untimed == {
+        (label, scope): "needs time/0/0, which failed"
+        for label in ("Dies", "Diverges", "Raises")
+        for scope in ("end_to_end", "training_step")
     }
     assert {record.generator for record in run.read(TrainingRecord)} == {"full-rate"}
 

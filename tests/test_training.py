@@ -116,6 +116,20 @@ def test_the_learning_rate_warms_up_and_stays() -> None:
     )
 
 
+def test_a_cosine_falls_from_the_peak_to_almost_nothing_at_the_last_step() -> None:
+    subject = trainer(study(steps=12, warmup=2, schedule="cosine"))
+    rates = [subject.learning_rate(step) for step in range(12)]
+    assert rates[:3] == pytest.approx([0.5e-3, 1e-3, 1e-3])
+    assert rates[7] == pytest.approx(0.5e-3), "half the peak half-way after the warm-up"
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert 0 < rates[-1] < 0.03e-3
+
+
+def test_a_schedule_without_a_step_after_the_warm_up_is_all_warm_up() -> None:
+    subject = trainer(study(steps=3, warmup=3, schedule="cosine"))
+    assert [subject.learning_rate(step) for step in range(3)] == pytest.approx([1e-3 / 3, 2e-3 / 3, 1e-3])
+
+
 def test_the_average_follows_the_weights_with_its_decay() -> None:
     subject = trainer(study(ema=0.5, warmup=0))
     name = "last.weight"

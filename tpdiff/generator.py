@@ -63,15 +63,18 @@ class TPDiff:
             probe=probe,
         )
 
-    @torch.no_grad()
-    def generate(self, request: Request, probe: Probe) -> Generation:
-        device, evaluations = self.context.device, evaluations_per_step(request.guidance)
-        tokens = self.context.tokens(request.prompts)
+    def check(self, request: Request) -> None:
         try:
             self.pyramid.check_frames(request.frames)
-            steps = self.pyramid.split_steps(request.steps)
+            self.pyramid.split_steps(request.steps)
         except ValueError as error:
             raise UsageError(f"cannot sample with 'tpdiff': {error}.") from error
+
+    @torch.no_grad()
+    def generate(self, request: Request, probe: Probe) -> Generation:
+        self.check(request)
+        device, evaluations = self.context.device, evaluations_per_step(request.guidance)
+        tokens = self.context.tokens(request.prompts)
 
         def velocity(stage: Stage, x: torch.Tensor, time: float) -> torch.Tensor:
             positions = frame_positions(x.shape[2], stage.stride, method=self.options.down).to(device)
@@ -88,5 +91,6 @@ class TPDiff:
         )
         with probe.span("decode"):
             frames = to_frames(x)
+        steps = self.pyramid.split_steps(request.steps)
         weighted = sum(n * stage.frame_ratio for n, stage in zip(steps, self.pyramid.stages, strict=True))
         return Generation(frames=frames, nfe=evaluations * request.steps, full_rate_nfe=evaluations * weighted)

@@ -73,7 +73,7 @@ class TemporalPyramid:
             nearest = f"{below} or {above}" if below else f"{above}"
             raise ValueError(
                 f"{len(self)} stages reduce the frames {coarsest}-fold at first: {frames} frames do not divide. "
-                f"Use {nearest} frames, or fewer stages."
+                f"Use {nearest} frames, or fewer stages"
             )
 
     def split_steps(self, steps: int) -> tuple[int, ...]:
