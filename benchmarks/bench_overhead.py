@@ -15,16 +15,18 @@ from statistics import median
 import torch
 import torch.nn.functional as F
 from pytest_benchmark.fixture import BenchmarkFixture
+from safetensors.torch import save
 
 from baselines.full_rate import FullRate
-from harness.assembly import build_dataset, build_generator, build_request
+from harness.assembly import build_dataset, build_generator, build_request, weights_file
 from harness.diffusion import flow
 from harness.diffusion.pixels import to_frames
-from harness.generator import NullProbe
+from harness.plan import batch_ids
 from harness.records import TrainingRecord
-from harness.store import Run
+from harness.store import Run, write_atomically
 from harness.study import Study, load_study, locate
 from harness.training import Trainer, make_batch
+from harness.worker import Session
 
 ROUNDS = 8
 STEPS = 10
@@ -99,16 +101,22 @@ def test_training_step(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     compare(benchmark, with_harness, bare)
 
 
-def test_sampling_step(benchmark: BenchmarkFixture) -> None:
+def test_sampling_step(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
+    """A whole unit of the driver: request, generation, lossless files with their hashes, records."""
     study, generator = quick("full-rate")
     dataset = build_dataset(study)
-    request = build_request(study, dataset, range(study.latency.videos))
+    run = Run(tmp_path)
+    write_atomically(weights_file(run, label="full-rate", seed=0), save(generator.denoiser.state_dict()))
+    session = Session(run, study, "full-rate", 0)
+    sample_ids = batch_ids(study, 0)
+
+    request = build_request(study, dataset, sample_ids)
     tokens = generator.context.tokens(request.prompts)
     positions = torch.arange(request.frames, dtype=torch.float32)
     network, steps = generator.denoiser, study.sampling.steps
 
     def with_harness() -> None:
-        generator.generate(request, NullProbe())
+        session.sample(sample_ids)
 
     @torch.no_grad()
     def bare() -> None:
