@@ -3,32 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from harness.cli import main
+from command_line import Tpbench
 from harness.conformance import Check
-
-Shell = Callable[..., tuple[int, str, str]]
-
-
-@pytest.fixture
-def shell(capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Shell:
-    """Calls the command line in an empty folder: exit code, stdout, stderr."""
-    monkeypatch.chdir(tmp_path)
-
-    def call(*arguments: str) -> tuple[int, str, str]:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as ended:
-            main(arguments)
-        streams = capsys.readouterr()
-        assert isinstance(ended.value.code, int)
-        return ended.value.code, streams.out, streams.err
-
-    return call
 
 
 @pytest.fixture
@@ -42,16 +23,16 @@ def clips(tmp_path: Path) -> Path:
     return folder
 
 
-def test_eval_scores_a_folder_and_prints_the_protocol(shell: Shell, clips: Path) -> None:
-    code, out, _ = shell("eval", "clips", "--reference", "clips", "--metric", "motion_energy_ratio")
+def test_eval_scores_a_folder_and_prints_the_protocol(tpbench: Tpbench, clips: Path) -> None:
+    code, out, _ = tpbench("eval", "clips", "--reference", "clips", "--metric", "motion_energy_ratio")
     assert code == 0
     assert "motion_energy_ratio" in out
     assert "6 frames, 3 clips against 3" in out
 
 
-def test_eval_names_a_broken_file_once_and_scores_the_rest(shell: Shell, clips: Path) -> None:
+def test_eval_names_a_broken_file_once_and_scores_the_rest(tpbench: Tpbench, clips: Path) -> None:
     (clips / "broken.npy").write_text("junk")
-    code, out, err = shell("eval", "clips", "--reference", "clips", "--metric", "motion_energy_ratio", "--json")
+    code, out, err = tpbench("eval", "clips", "--reference", "clips", "--metric", "motion_energy_ratio", "--json")
     document = json.loads(out)
     assert code == 3
     assert document["measurements"][0]["value"] == pytest.approx(1.0)
@@ -60,58 +41,60 @@ def test_eval_names_a_broken_file_once_and_scores_the_rest(shell: Shell, clips: 
     assert err.count("broken.npy") == 1
 
 
-def test_eval_refuses_an_unknown_metric_with_the_list(shell: Shell, clips: Path) -> None:
-    code, out, err = shell("eval", "clips", "--reference", "clips", "--metric", "fdv")
+def test_eval_refuses_an_unknown_metric_with_the_list(tpbench: Tpbench, clips: Path) -> None:
+    code, out, err = tpbench("eval", "clips", "--reference", "clips", "--metric", "fdv")
     assert (code, out) == (2, "")
     assert "unknown metric 'fdv'" in err
     assert "Known: " in err
 
 
-def test_eval_says_what_it_could_not_measure_and_why(shell: Shell, clips: Path) -> None:
+def test_eval_says_what_it_could_not_measure_and_why(tpbench: Tpbench, clips: Path) -> None:
     metrics = ["--metric", "digit_accuracy", "--metric", "motion_energy_ratio"]
-    code, out, _ = shell("eval", "clips", "--reference", "clips", *metrics)
+    code, out, _ = tpbench("eval", "clips", "--reference", "clips", *metrics)
     assert code == 0
     assert "not measured" in out
     assert "because" in out
 
 
-def test_a_new_generator_is_written_once(shell: Shell, tmp_path: Path) -> None:
-    code, out, _ = shell("new", "generator", "my-idea", "--into", "plugins")
+def test_a_new_generator_is_written_once(tpbench: Tpbench, tmp_path: Path) -> None:
+    code, out, _ = tpbench("new", "generator", "my-idea", "--into", "plugins")
     assert code == 0
     assert "tpbench check-plugin my-idea" in out
     assert (tmp_path / "plugins" / "my-idea" / "pyproject.toml").is_file()
-    assert shell("new", "generator", "my-idea", "--into", "plugins")[0] == 2
+    assert tpbench("new", "generator", "my-idea", "--into", "plugins").code == 2
 
 
 @pytest.mark.parametrize(("kept", "code"), [(True, 0), (False, 3)])
 def test_check_plugin_is_3_when_a_promise_is_broken(
-    shell: Shell, monkeypatch: pytest.MonkeyPatch, kept: bool, code: int
+    tpbench: Tpbench, monkeypatch: pytest.MonkeyPatch, kept: bool, code: int
 ) -> None:
     checks = [
         Check(name="it loads", passed=True, detail="yes"),
         Check(name="it samples", passed=kept, detail="so"),
     ]
     monkeypatch.setattr("harness.conformance.check", lambda name: checks)
-    ended, out, _ = shell("check-plugin", "full-rate")
+    ended, out, _ = tpbench("check-plugin", "full-rate")
     assert ended == code
     assert ("FAILED" in out) != kept
-    assert json.loads(shell("check-plugin", "full-rate", "--json")[1])[1] == {
+    assert tpbench("check-plugin", "full-rate", "--json").document[1] == {
         "check": "it samples",
         "passed": kept,
         "detail": "so",
     }
 
 
-def test_check_plugin_of_an_unknown_generator_is_2(shell: Shell) -> None:
-    assert shell("check-plugin", "no-such")[0] == 2
+def test_check_plugin_of_an_unknown_generator_is_2(tpbench: Tpbench) -> None:
+    assert tpbench("check-plugin", "no-such").code == 2
 
 
-def test_eval_names_the_broken_file_also_when_it_refuses_the_rest(shell: Shell, clips: Path, tmp_path: Path) -> None:
+def test_eval_names_the_broken_file_also_when_it_refuses_the_rest(
+    tpbench: Tpbench, clips: Path, tmp_path: Path
+) -> None:
     (tmp_path / "fewer").mkdir()
     for number in range(2):
         (tmp_path / "fewer" / f"{number}.npy").write_bytes((clips / f"{number}.npy").read_bytes())
     (tmp_path / "fewer" / "broken.npz").write_bytes(b"PK junk")
-    code, out, err = shell("eval", "fewer", "--reference", "clips", "--metric", "fvd[transnetv2]")
+    code, out, err = tpbench("eval", "fewer", "--reference", "clips", "--metric", "fvd[transnetv2]")
     assert (code, out) == (5, "")
     assert "'fewer' has 2 videos, reference 'clips' has 3" in err
     assert "broken.npz: no readable array" in err

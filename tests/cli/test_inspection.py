@@ -1,0 +1,85 @@
+"""``tpbench report``, ``list``, ``doctor`` and ``weights``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from command_line import FakeDriver, Tpbench, only_run
+from harness.commands import inspection
+from harness.doctor import Finding
+
+
+def test_a_report_is_rendered_again_from_records_alone(tpbench: Tpbench, driver: FakeDriver, tmp_path: Path) -> None:
+    tpbench("run", "quick")
+    run = only_run(tmp_path)
+    outcome = tpbench("report", str(run.root), "--json")
+    assert outcome.document["reports"] == {
+        "csv": str(run.root / "results.csv"),
+        "html": str(run.root / "report.html"),
+    }
+    assert outcome.document["verdicts"][0]["claim"] == "infer-1.5x"
+    assert driver.calls == 1
+
+
+def test_a_report_needs_no_generator_that_made_the_run(tpbench: Tpbench, driver: FakeDriver, tmp_path: Path) -> None:
+    tpbench("run", "quick")
+    file = only_run(tmp_path).root / "study.yaml"
+    file.write_text(file.read_text().replace("name: tpdiff", "name: not-installed-here"))
+    assert tpbench("report", str(file.parent)).code == 0
+
+
+def test_the_list_names_every_kind_and_can_be_narrowed(tpbench: Tpbench) -> None:
+    rows = tpbench("list", "--json").document
+    assert {row["kind"] for row in rows} == {"generators", "backbones", "metrics", "datasets", "reporters"}
+    assert [row["name"] for row in tpbench("list", "generators", "--json").document] == [
+        "full-rate",
+        "tpdiff",
+    ]
+    assert "fvd[transnetv2]" in tpbench("list", "metrics").out
+
+
+def test_a_broken_plugin_is_a_row_with_its_error(tpbench: Tpbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        "harness.listing.load_error", lambda plugin: "ImportError: no" if plugin.name == "csv" else None
+    )
+    outcome = tpbench("list", "reporters", "--check", "--json")
+    assert {row["name"]: row["error"] for row in outcome.document} == {"csv": "ImportError: no", "html": None}
+    assert outcome.code == 3
+    assert "ImportError: no" in tpbench("list", "reporters", "--check").out
+
+
+def test_doctor_names_what_matters(tpbench: Tpbench) -> None:
+    findings = {item["subject"]: item for item in tpbench("doctor", "--json").document}
+    assert findings["package names"]["state"] == "ok"
+    assert {"python", "torch", "cpu", "threads", "memory", "disk", "gpu", "cache"} <= set(findings)
+
+
+def test_doctor_is_3_when_something_needs_repair(tpbench: Tpbench, monkeypatch: pytest.MonkeyPatch) -> None:
+    sick = [Finding(subject="package names", state="problem", detail="'reports' is installed by other")]
+    monkeypatch.setattr("harness.doctor.examine", lambda: sick)
+    outcome = tpbench("doctor")
+    assert outcome.code == inspection.BROKEN == 3
+    assert "installed by other" in outcome.out
+
+
+def test_weights_are_listed_and_a_missing_one_is_no_fault(
+    tpbench: Tpbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TPBENCH_CACHE", str(tmp_path / "cache"))
+    rows = tpbench("weights", "list", "--json").document
+    assert {row["state"] for row in rows} == {"missing"}
+    assert tpbench("weights", "verify").code == 0
+
+
+def test_a_fetch_that_fails_is_3_and_names_the_weights(
+    tpbench: Tpbench, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("TPBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TPBENCH_OFFLINE", "1")
+    outcome = tpbench("weights", "fetch", "--all", "--json")
+    assert outcome.code == 3
+    assert outcome.document["fetched"] == {}
+    assert "transnetv2" in outcome.document["failed"]
+    assert "cannot fetch 'transnetv2'" in outcome.err
