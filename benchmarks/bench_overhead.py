@@ -106,7 +106,8 @@ def test_sampling_step(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     study, generator = quick("full-rate")
     dataset = build_dataset(study)
     run = Run(tmp_path)
-    write_atomically(weights_file(run, label="full-rate", seed=0), save(generator.denoiser.state_dict()))
+    weights = {name: value.contiguous() for name, value in generator.denoiser.state_dict().items()}
+    write_atomically(weights_file(run, label="full-rate", seed=0), save(weights))
     session = Session(run, study, "full-rate", 0)
     sample_ids = batch_ids(study, 0)
 

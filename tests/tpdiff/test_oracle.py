@@ -116,6 +116,13 @@ def test_euler_converges_with_order_one() -> None:
     assert orders == pytest.approx([1, 1], abs=0.05)
 
 
+@pytest.mark.parametrize(("stages", "steps_per_stage", "kept"), [(1, 30, 0.919), (3, 10, 0.864), (3, 20, 0.928)])
+def test_few_euler_steps_lose_motion_even_with_the_optimal_network(
+    stages: int, steps_per_stage: int, kept: float
+) -> None:
+    assert sampled(stages, steps_per_stage=steps_per_stage).motion() / 0.2816 == pytest.approx(kept, abs=0.005)
+
+
 def test_the_printed_coefficient_of_the_paper_fails_the_oracle(monkeypatch: pytest.MonkeyPatch) -> None:
     def printed(x_end: torch.Tensor, noise: torch.Tensor, leaving: Stage, entering: Stage) -> torch.Tensor:
         kept, fresh = (1 - leaving.end) * x_end, entering.start * 0.5**0.5 * noise
