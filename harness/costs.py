@@ -13,7 +13,7 @@ from harness.records import Measurement
 from harness.training import Trainer, make_batch
 
 COUNTED_STEPS = 3
-COUNTER = "torch FlopCounterMode, CPU attention registered; multiply-add = 2"
+COUNTER = "torch FlopCounterMode, CPU attention included; multiply-add = 2"
 
 
 def sampling_costs(generator: Generator, request: Request, *, label: str, seed: int) -> list[Measurement]:

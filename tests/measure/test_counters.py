@@ -7,10 +7,10 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
+from torch.utils.flop_counter import FlopCounterMode, flop_registry
 
 from harness.measure.clock import timed
-from harness.measure.flops import flop_counter
+from harness.measure.flops import FORMULAS, flop_counter
 from harness.measure.memory import MemoryProbe, MemoryWatch
 from harness.measure.probe import CountingProbe, SpanProbe
 
@@ -49,12 +49,21 @@ def test_flash_attention_backward_is_five_products_and_forward_two() -> None:
     assert counted(Attention(), q, q, q, backward=True) == 12_582_912 * 7 / 2
 
 
-def test_torch_alone_counts_no_attention_on_the_cpu() -> None:
-    """Why the formulas are registered. When this fails, torch has its own and ours can go."""
-    q = torch.randn(1, 12, 64, 64)
-    with FlopCounterMode(display=False) as counter:
-        F.scaled_dot_product_attention(q, q, q)
-    assert counter.get_total_flops() == 0
+@pytest.mark.parametrize("backward", [False, True], ids=["forward", "forward and backward"])
+def test_an_attention_without_a_formula_counts_nothing_and_ours_gives_what_torch_gives(
+    backward: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Torch has formulas of its own from 2.15 on; before, it is as if they were taken away."""
+    q = torch.randn(1, 12, 64, 64, requires_grad=True)
+    with_torch = counted(Attention(), q, q, q, backward=backward)
+    for operator in FORMULAS:
+        monkeypatch.delitem(flop_registry, operator, raising=False)
+    assert counted(Attention(), q, q, q, backward=backward) == with_torch > 0
+    with FlopCounterMode(display=False) as alone:
+        out = F.scaled_dot_product_attention(q, q, q)
+        if backward:
+            out.sum().backward()
+    assert alone.get_total_flops() == 0
 
 
 def test_the_counting_probe_attributes_flops_to_steps() -> None:
