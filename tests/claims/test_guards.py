@@ -15,7 +15,6 @@ from synthetic_run import (
     record,
     scored,
     share,
-    timings,
     verdict,
 )
 
@@ -126,22 +125,3 @@ def test_the_last_score_of_a_key_wins(fill: Fill) -> None:
     assert verdict(run, "infer-1.5x").verdict == "faster-but-worse"
     record(run, scored(CANDIDATE, "digit_accuracy", share(90)))
     assert verdict(run, "infer-1.5x").verdict == "supported"
-
-
-def test_a_redone_launch_replaces_its_timings(fill: Fill) -> None:
-    run = fill(latency=1.0)
-    assert verdict(run, "infer-1.5x").verdict == "refuted"
-    run.append(timings(1.7, scope="end_to_end"))
-    found = verdict(run, "infer-1.5x")
-    assert found.verdict == "supported"
-    assert found.cost[0].n == 9
-
-
-def test_blocks_of_one_generator_alone_say_nothing_of_a_ratio(fill: Fill) -> None:
-    """After the candidate dropped out, the control was timed alone, and slower."""
-    run = fill()
-    before = verdict(run, "infer-1.5x").cost[0]
-    alone = [r for r in timings(1.7, scope="end_to_end", launches=1) if r.generator == CONTROL and not r.warmup]
-    later = {"launch": 7, "order": "AA", "seconds": 60.0}
-    run.append([r.model_copy(update=later | {"position": n % 2}) for n, r in enumerate(alone)])
-    assert verdict(run, "infer-1.5x").cost[0] == before

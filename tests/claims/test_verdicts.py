@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.claims import judge
-from harness.records import (
-    TrainingRecord,
-)
+from harness.records import TrainingRecord
 from synthetic_run import (
     CANDIDATE,
     CONTROL,
@@ -17,6 +15,7 @@ from synthetic_run import (
     motion,
     outcomes,
     share,
+    timings,
     verdict,
 )
 
@@ -148,6 +147,25 @@ def test_cost_to_quality_is_listed_and_never_judged(fill: Fill) -> None:
     assert found.cost[0].value is None
     assert "full-rate and tpdiff were trained once for 60 steps with 1 seed" in found.why
     assert "at least three training seeds" in found.why
+
+
+def test_a_redone_launch_replaces_its_timings(fill: Fill) -> None:
+    run = fill(latency=1.0)
+    assert verdict(run, "infer-1.5x").verdict == "refuted"
+    run.append(timings(1.7, scope="end_to_end"))
+    found = verdict(run, "infer-1.5x")
+    assert found.verdict == "supported"
+    assert found.cost[0].n == 9
+
+
+def test_blocks_of_one_generator_alone_say_nothing_of_a_ratio(fill: Fill) -> None:
+    """After the candidate dropped out, the control was timed alone, and slower."""
+    run = fill()
+    before = verdict(run, "infer-1.5x").cost[0]
+    alone = [r for r in timings(1.7, scope="end_to_end", launches=1) if r.generator == CONTROL and not r.warmup]
+    later = {"launch": 7, "order": "AA", "seconds": 60.0}
+    run.append([r.model_copy(update=later | {"position": n % 2}) for n, r in enumerate(alone)])
+    assert verdict(run, "infer-1.5x").cost[0] == before
 
 
 def test_verdicts_are_written_and_read_back(fill: Fill) -> None:
