@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from statistics import fmean
-from typing import Any
 
 from harness.generator import Generator, NullProbe, Request, no_training_step
 from harness.measure.flops import flop_counter
 from harness.measure.probe import CountingProbe
-from harness.records import Measurement
+from harness.records import Measurement, cost
 from harness.training import Trainer, make_batch
 
 COUNTED_STEPS = 3
@@ -22,7 +21,7 @@ def sampling_costs(generator: Generator, request: Request, *, label: str, seed: 
     probe = CountingProbe(read_flops=counter.get_total_flops)
     with counter:
         generation = generator.generate(request, probe)
-    rows = [_row(label, seed, "flops", "video", "FLOP", counter.get_total_flops(), COUNTER)]
+    rows = [cost(label, seed, "flops", "video", "FLOP", counter.get_total_flops(), COUNTER)]
     by_stage = defaultdict(list)
     for step in probe.steps:
         by_stage[int(step.attributes["stage"])].append(step)
@@ -30,12 +29,12 @@ def sampling_costs(generator: Generator, request: Request, *, label: str, seed: 
         protocol = {"frames": int(steps[0].attributes["frames"]), "steps": len(steps)}
         flops = fmean(step.flops for step in steps)
         scope = f"denoise_step[stage={stage}]"
-        rows.append(_row(label, seed, "flops", scope, "FLOP", flops, COUNTER, n=len(steps), protocol=protocol))
+        rows.append(cost(label, seed, "flops", scope, "FLOP", flops, COUNTER, n=len(steps), protocol=protocol))
     how = "reported by the generator for one sample"
     return [
         *rows,
-        _row(label, seed, "nfe", "video", "1", generation.nfe, how),
-        _row(label, seed, "full_rate_nfe", "video", "1", generation.full_rate_nfe, f"{how}, weighted by frames"),
+        cost(label, seed, "nfe", "video", "1", generation.nfe, how),
+        cost(label, seed, "full_rate_nfe", "video", "1", generation.full_rate_nfe, f"{how}, weighted by frames"),
     ]
 
 
@@ -51,28 +50,12 @@ def training_costs(trainer: Trainer, *, label: str, seed: int) -> list[Measureme
     parameters = sum(parameter.numel() for parameter in trainer.parameters.values())
     step = "training_step"
     return [
-        _row(label, seed, "flops", step, "FLOP", fmean(flops), COUNTER, n=COUNTED_STEPS, protocol=protocol),
-        _row(label, seed, "parameters", "denoiser", "1", parameters, "trainable parameters"),
+        cost(label, seed, "flops", step, "FLOP", fmean(flops), COUNTER, n=COUNTED_STEPS, protocol=protocol),
+        cost(label, seed, "parameters", "denoiser", "1", parameters, "trainable parameters"),
     ]
 
 
 def no_training_costs(label: str, seed: int) -> Measurement:
     """The row that stands for a training step that does not exist."""
     reason = no_training_step(label)
-    return _row(label, seed, "flops", "training_step", "FLOP", None, "", reason=reason)
-
-
-def _row(
-    label: str, seed: int, metric: str, scope: str, unit: str, value: float | None, method: str, **more: Any
-) -> Measurement:
-    return Measurement(
-        generator=label,
-        seed=seed,
-        metric=metric,
-        scope=scope,
-        unit=unit,
-        value=value,
-        method=method,
-        higher_is_better=False,
-        **more,
-    )
+    return cost(label, seed, "flops", "training_step", "FLOP", None, "", reason=reason)

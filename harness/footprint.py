@@ -6,11 +6,9 @@ which is what the method is responsible for.
 
 from __future__ import annotations
 
-from typing import Any
-
 from harness.generator import Batch, Generator, NullProbe, Request, no_training_step
 from harness.measure.memory import MemoryProbe, MemoryWatch
-from harness.records import Measurement
+from harness.records import Measurement, cost
 from harness.training import Trainer
 
 PEAK, WORKING = "peak_memory_bytes", "working_memory_bytes"
@@ -40,29 +38,16 @@ def training_memory(trainer: Trainer, batch: Batch, *, label: str, seed: int, de
 def no_training_memory(*, label: str, seed: int) -> list[Measurement]:
     """The rows that stand for a training step that does not exist."""
     reason = no_training_step(label)
-    return [_row(metric, label, seed, "training_step", reason=reason) for metric in (PEAK, WORKING)]
+    return [cost(label, seed, metric, "training_step", "byte", None, "", reason=reason) for metric in (PEAK, WORKING)]
 
 
 def _rows(
     watch: MemoryWatch, peak: int, *, label: str, seed: int, scope: str, size: dict[str, int]
 ) -> list[Measurement]:
     """Whole peak and working part of it."""
-    where, protocol = (label, seed, scope), {"baseline_bytes": watch.baseline_bytes, **size}
+    protocol = {"baseline_bytes": watch.baseline_bytes, **size}
     working, how = peak - watch.baseline_bytes, f"{watch.method}, less the baseline"
     return [
-        _row(PEAK, *where, value=peak, method=watch.method, protocol=protocol),
-        _row(WORKING, *where, value=working, method=how, protocol=protocol),
+        cost(label, seed, PEAK, scope, "byte", peak, watch.method, protocol=protocol),
+        cost(label, seed, WORKING, scope, "byte", working, how, protocol=protocol),
     ]
-
-
-def _row(metric: str, label: str, seed: int, scope: str, *, value: int | None = None, **more: Any) -> Measurement:
-    return Measurement(
-        generator=label,
-        seed=seed,
-        metric=metric,
-        scope=scope,
-        unit="byte",
-        value=value,
-        higher_is_better=False,
-        **more,
-    )

@@ -190,6 +190,23 @@ class Measurement(Record):
         return self
 
 
+def cost(
+    generator: str, seed: int, metric: str, scope: str, unit: str, value: float | None, method: str, **more: Any
+) -> Measurement:
+    """A measurement of which less is better."""
+    return Measurement(
+        generator=generator,
+        seed=seed,
+        metric=metric,
+        scope=scope,
+        unit=unit,
+        value=value,
+        method=method,
+        higher_is_better=False,
+        **more,
+    )
+
+
 class Evidence(BaseModel):
     """One quantity that a verdict rests on, or one quality figure beside it."""
 

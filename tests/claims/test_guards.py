@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from harness.metrics.digits import wilson_interval
+from harness.store import Run
 from synthetic_run import (
     CANDIDATE,
     CONTROL,
@@ -22,6 +23,17 @@ CHANCE = {
     "digit": {"digit": share(10), "control_digit": share(10)},
     "direction": {"direction": share(12.5), "control_direction": share(12.5)},
 }
+
+
+def record_second_seed(run: Run, *, digit: list[float]) -> None:
+    """Both sides scored alike with training seed 1."""
+    for name in (CONTROL, CANDIDATE):
+        record(
+            run,
+            scored(name, "digit_accuracy", digit, seed=1),
+            scored(name, "direction_accuracy", share(90), seed=1),
+            scored(name, "motion_energy_ratio", motion(0.8, seed=len(name)), seed=1),
+        )
 
 
 @pytest.mark.parametrize("asked", list(CHANCE))
@@ -51,13 +63,7 @@ def test_losing_to_a_control_that_guesses_means_nothing_either(fill: Fill) -> No
 
 def test_one_training_seed_that_has_not_learnt_is_enough_for_doubt(fill: Fill) -> None:
     run = fill()
-    for name in (CONTROL, CANDIDATE):
-        record(
-            run,
-            scored(name, "digit_accuracy", share(10), seed=1),
-            scored(name, "direction_accuracy", share(90), seed=1),
-            scored(name, "motion_energy_ratio", motion(0.8, seed=len(name)), seed=1),
-        )
+    record_second_seed(run, digit=share(10))
     found = verdict(run, "infer-1.5x", make_study(seeds=[0, 1]))
     assert found.verdict == "inconclusive"
     assert "has not learnt it yet with seed 1" in found.why
@@ -107,13 +113,7 @@ def test_every_training_seed_of_the_study_must_be_scored(fill: Fill) -> None:
 
 def test_two_seeds_are_pooled_and_noted(fill: Fill) -> None:
     run = fill()
-    for name in (CONTROL, CANDIDATE):
-        record(
-            run,
-            scored(name, "digit_accuracy", share(90), seed=1),
-            scored(name, "direction_accuracy", share(90), seed=1),
-            scored(name, "motion_energy_ratio", motion(0.8, seed=len(name)), seed=1),
-        )
+    record_second_seed(run, digit=share(90))
     found = verdict(run, "infer-1.5x", make_study(seeds=[0, 1]))
     assert found.verdict == "supported", found.why
     assert "pooled over 2 training seeds" in found.quality[0].why

@@ -22,6 +22,7 @@ from harness.records import (
     Verdict,
 )
 from harness.store import Run
+from synthetic_run import timed_block
 
 SYNTHETIC = "SYNTHETIC NUMBERS, made up by a test to try the page; they describe no model and no machine."
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202eevil\u2066 $x_1$ &amp; \x00"
@@ -134,22 +135,14 @@ def _timings(control: str, candidate: str) -> list[TimingRecord]:
         for launch in range(3):
             for block in range(-1, 3):
                 order = "" if block < 0 else ("ABBA", "BAAB")[int(rng.integers(2))]
-                for position, letter in enumerate(order or "AB"):
-                    index = "AB".index(letter)
-                    seconds = base[index] * float(rng.lognormal(0, 0.03)) * (1.4 if block < 0 else 1)
-                    records.append(
-                        TimingRecord(
-                            generator=(control, candidate)[index],
-                            seed=0,
-                            scope=scope,
-                            launch=launch,
-                            block=block,
-                            position=position,
-                            order=order,
-                            warmup=block < 0,
-                            seconds=seconds,
-                        )
-                    )
+
+                def seconds(
+                    letter: str, of: tuple[float, float] = base, slow: float = 1.4 if block < 0 else 1
+                ) -> float:
+                    return of["AB".index(letter)] * float(rng.lognormal(0, 0.03)) * slow
+
+                where = {"scope": scope, "launch": launch, "block": block, "order": order}
+                records += timed_block(sides=(control, candidate), seconds=seconds, **where)
     return records
 
 

@@ -37,28 +37,45 @@ def make_study(**changes: Any) -> Study:
     return Study.model_validate(data | changes)
 
 
+def timed_block(
+    *,
+    sides: tuple[str, str],
+    scope: str,
+    launch: int,
+    block: int,
+    order: str,
+    seconds: Callable[[str], float],
+) -> list[TimingRecord]:
+    """The calls of one block, A being the first of ``sides``; block -1 is the warm-up and has no order."""
+    return [
+        TimingRecord(
+            generator=sides["AB".index(letter)],
+            seed=0,
+            scope=scope,
+            launch=launch,
+            block=block,
+            position=position,
+            order=order,
+            warmup=block < 0,
+            seconds=seconds(letter),
+        )
+        for position, letter in enumerate(order or "AB")
+    ]
+
+
 def timings(ratio: float, *, scope: str, noise: float = 0.01, launches: int = 3, blocks: int = 3) -> list[TimingRecord]:
     rng = np.random.default_rng(17)
     records = []
     for launch in range(launches):
         for block in range(-1, blocks):
             order = "" if block < 0 else ("ABBA", "BAAB")[block % 2]
-            for position, letter in enumerate(order or "AB"):
-                # Warm-up is absurdly slow: it must not count.
-                seconds = (ratio if letter == "A" else 1.0) * rng.lognormal(0, noise) * (50 if block < 0 else 1)
-                records.append(
-                    TimingRecord(
-                        generator=CONTROL if letter == "A" else CANDIDATE,
-                        seed=0,
-                        scope=scope,
-                        launch=launch,
-                        block=block,
-                        position=position,
-                        order=order,
-                        warmup=block < 0,
-                        seconds=seconds,
-                    )
-                )
+            slow = 50 if block < 0 else 1  # warm-up is absurdly slow: it must not count
+
+            def seconds(letter: str, slow: int = slow) -> float:
+                return (ratio if letter == "A" else 1.0) * rng.lognormal(0, noise) * slow
+
+            where = {"scope": scope, "launch": launch, "block": block, "order": order}
+            records += timed_block(sides=(CONTROL, CANDIDATE), seconds=seconds, **where)
     return records
 
 
