@@ -19,7 +19,6 @@ from safetensors.torch import save
 
 from baselines.full_rate import FullRate
 from harness.assembly import build_dataset, build_generator, build_request, weights_file
-from harness.diffusion import flow
 from harness.diffusion.pixels import to_frames
 from harness.plan import batch_ids
 from harness.records import TrainingRecord
@@ -89,7 +88,8 @@ def test_training_step(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     def bare() -> None:
         for step in range(STEPS):
             batch = make_batch(study, dataset, seed=0, step=step)
-            x_t = flow.interpolate(batch.clips, batch.noise, batch.uniform)
+            t = batch.uniform.view(-1, 1, 1, 1, 1)
+            x_t = (1 - t) * batch.clips + t * batch.noise
             loss = F.mse_loss(network(x_t, batch.uniform, batch.tokens, positions), batch.noise - batch.clips)
             loss.backward()
             torch.nn.utils.clip_grad_norm_(parameters, study.training.clip_norm)

@@ -43,6 +43,7 @@ def build_generator(study: Study, dataset: Dataset, *, label: str, seed: int, we
             device=study.device,
             backbone=study.backbone.name,
             backbone_options=study.backbone.options,
+            diffusion=study.diffusion.settings(),
             options=entry.options,
             weights=weights,
         )
@@ -67,6 +68,8 @@ def build_request(study: Study, dataset: Dataset, sample_ids: Sequence[int]) -> 
         fps=dataset.fps,
         steps=study.sampling.steps,
         guidance=study.sampling.guidance,
+        solver=study.sampling.solver,
+        eta=study.sampling.eta,
     )
 
 

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
+from torch.utils.checkpoint import checkpoint
 
+from harness.diffusion.form import PredictionKind
 from harness.errors import UsageError, WeightsError
 from harness.registry import find
 
 if TYPE_CHECKING:
     from harness.generator import Context
-
-PredictionKind = Literal["epsilon", "v_prediction", "velocity"]
 
 
 class Denoiser(nn.Module):
@@ -30,6 +31,10 @@ class Denoiser(nn.Module):
     """
 
     prediction: PredictionKind = "velocity"
+    """What the network predicts: see :mod:`harness.diffusion.prediction`."""
+    gradient_checkpointing: bool = False
+    """In training, keep only the inputs of each block and compute the rest again in the backward pass; honoured by
+    backbones that call their blocks through :meth:`run`."""
 
     def forward(
         self,
@@ -39,6 +44,14 @@ class Denoiser(nn.Module):
         frame_positions: torch.Tensor,
     ) -> torch.Tensor:
         raise NotImplementedError
+
+    def run(self, block: Callable[..., torch.Tensor], *args: torch.Tensor | None) -> torch.Tensor:
+        """A block's output; the block is checkpointed if ``gradient_checkpointing`` is set and gradients are wanted."""
+        if self.gradient_checkpointing and torch.is_grad_enabled():
+            out = checkpoint(block, *args, use_reentrant=False)
+            assert isinstance(out, torch.Tensor)
+            return out
+        return block(*args)
 
     # nn.Module.__call__ is untyped; this gives callers the tensor type.
     def __call__(self, *args: torch.Tensor) -> torch.Tensor:
@@ -64,6 +77,7 @@ def build_denoiser(context: Context) -> Denoiser:
     except TypeError as error:
         raise UsageError(f"cannot build backbone '{context.backbone}': {error}. Check backbone.options.") from error
     assert isinstance(denoiser, Denoiser)
+    denoiser.prediction = context.diffusion.prediction or denoiser.prediction
     if context.weights is not None:
         load_weights(denoiser, context.weights)
     return denoiser.to(context.device)

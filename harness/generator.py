@@ -21,6 +21,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
+from harness.diffusion.form import Diffusion, SolverName
 from harness.errors import UsageError, unknown_name
 from harness.seeds import derive_seed
 
@@ -92,6 +93,8 @@ class Context:
     device: str = "cpu"
     backbone: str = "tiny-unet"
     backbone_options: Mapping[str, Any] = field(default_factory=dict)
+    diffusion: Diffusion = field(default_factory=Diffusion)
+    """How noise is added and what the network predicts; the same for all generators of a study."""
     options: Mapping[str, Any] = field(default_factory=dict)
     """The generator's own options, as written in the study."""
     weights: Path | None = None
@@ -152,7 +155,11 @@ class Request:
     steps: int
     """Denoising steps in total, over all stages."""
     guidance: float = 1.0
-    """Classifier-free guidance scale; 1 means one network call a step."""
+    """Classifier-free guidance scale; 1 means one network call an evaluation."""
+    solver: SolverName = "euler"
+    """Method that takes the steps."""
+    eta: float = 0.0
+    """Share of fresh noise in every step of ``ddim``; 0 is deterministic."""
 
     def __post_init__(self) -> None:
         if len(self.prompts) != len(self.sample_ids):
@@ -160,16 +167,17 @@ class Request:
                 f"{len(self.prompts)} prompts but {len(self.sample_ids)} sample_ids; give one id per prompt"
             )
 
-    def noise(self, *latent_shape: int) -> torch.Tensor:
-        """Full-rate Gaussian noise (B, \\*latent_shape), float32 on the CPU.
+    def noise(self, *latent_shape: int, name: str = "sample-noise") -> torch.Tensor:
+        """Gaussian noise (B, \\*latent_shape), float32 on the CPU.
 
-        Drawn per sample from (study seed, sample id): all generators share it, whatever the batch.
+        Drawn per sample from (study seed, sample id, name): all generators share it, whatever the batch. The
+        default is the noise that sampling starts from, at the full rate; other names are independent of it.
         """
         import torch
 
         draws = []
         for sample in self.sample_ids:
-            generator = torch.Generator().manual_seed(derive_seed(self.study_seed, "sample-noise", sample))
+            generator = torch.Generator().manual_seed(derive_seed(self.study_seed, name, sample))
             draws.append(torch.randn(latent_shape, generator=generator))
         return torch.stack(draws)
 
@@ -200,12 +208,18 @@ class Batch:
     """(B,) draws in [0, 1): the position on the time axis that the control trains at."""
     step: int
     seed: int
+    part: int = 0
+    """Which part of the step's batch this is, from 0, if gradients are accumulated over several."""
 
     def generator(self, name: str) -> torch.Generator:
-        """A random stream of the generator's own, e.g. for the stage draw; never disturbs the shared draws."""
+        """A random stream of the generator's own, e.g. for the stage draw; never disturbs the shared draws.
+
+        Every part of a step has its own.
+        """
         import torch
 
-        return torch.Generator().manual_seed(derive_seed(self.seed, "step", self.step, name))
+        part = (self.part,) if self.part else ()  # so that the only part of a step draws as if there were no parts
+        return torch.Generator().manual_seed(derive_seed(self.seed, "step", self.step, name, *part))
 
 
 @runtime_checkable

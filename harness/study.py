@@ -8,13 +8,16 @@ import json
 import re
 from importlib import resources
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from harness.diffusion.form import Diffusion, Form, PredictionKind, SolverName, Weighting
 from harness.errors import UsageError, unknown_name
 from harness.registry import find
+
+PrecisionName = Literal["float32", "bfloat16", "float16"]
 
 
 class _Section(BaseModel):
@@ -64,8 +67,8 @@ class Training(_Section):
     """Steps of linear warm-up."""
     schedule: Literal["constant", "cosine"] = "constant"
     """What follows the warm-up: the peak to the end, or half a cosine from the peak to almost 0 at the last step."""
-    ema: float = Field(default=0.98, ge=0, lt=1)
-    """Decay of the averaged weights that sample."""
+    ema: tuple[Annotated[float, Field(ge=0, lt=1)], ...] = Field(default=(0.98,), min_length=1)
+    """Decays of the averaged weights, as a number or a list. The first one's sample; the others are kept beside."""
     clip_norm: float = Field(default=1.0, gt=0)
     """Gradient norm limit."""
     caption_dropout: float = Field(default=0.1, ge=0, lt=1)
@@ -74,6 +77,65 @@ class Training(_Section):
     """Steps per training record."""
     checkpoint: int = Field(default=50, ge=1)
     """Steps between checkpoints; a kill costs at most these."""
+    accumulate: int = Field(default=1, ge=1)
+    """Equal parts that a batch is cut into, one forward and backward each, to save memory. A part is a batch of its
+    own to the generator: it has random streams of its own, and noise is aligned within it."""
+    precision: PrecisionName = "float32"
+    """What the forward pass of a step computes in; weights and sampling stay float32."""
+    compile: bool = False
+    """Whether torch compiles the network that trains. The compiler may choose other kernels after a resume where
+    shapes vary from step to step; the bits of a resumed training are then not those of an unbroken one."""
+    activation_checkpointing: bool = False
+    """Whether a step keeps only the inputs of the network's blocks and computes the rest again, to save memory. It
+    is the backbone that honours this."""
+
+    @field_validator("ema", mode="before")
+    @classmethod
+    def _one_decay_is_a_list_of_one(cls, value: Any) -> Any:
+        return value if isinstance(value, list | tuple) else (value,)
+
+    @field_validator("ema")
+    @classmethod
+    def _decays_differ(cls, decays: tuple[float, ...]) -> tuple[float, ...]:
+        if len(set(decays)) != len(decays):
+            raise ValueError("a decay is listed twice; each names a file of its own")
+        return decays
+
+    @model_validator(mode="after")
+    def _parts_are_equal(self) -> Self:
+        batch, parts = self.batch, self.accumulate
+        if batch % parts:
+            fitting = [str(count) for count in range(1, batch + 1) if batch % count == 0]
+            larger = parts * (batch // parts + 1)
+            raise ValueError(
+                f"a batch of {batch} clips cannot be cut into accumulate = {parts} equal parts; "
+                f"set accumulate to one of {', '.join(fitting)}, or batch to a multiple of {parts}, e.g. {larger}"
+            )
+        return self
+
+
+class DiffusionSection(_Section):
+    """The diffusion that all generators share; see :class:`harness.diffusion.form.Diffusion`."""
+
+    form: Form = "flow"
+    """Flow matching, or a variance-preserving schedule."""
+    shift: float = Field(default=1.0, gt=0)
+    """Flow matching: shift of the time axis towards noise."""
+    discrete: bool = False
+    """Variance preserving: whole timesteps of 1000 only."""
+    prediction: PredictionKind | None = None
+    """What the network predicts; null: what the backbone declares."""
+    weighting: Weighting = "uniform"
+    """How the loss weighs noise levels."""
+
+    @model_validator(mode="after")
+    def _options_belong_to_the_form(self) -> Self:
+        self.settings()
+        return self
+
+    def settings(self) -> Diffusion:
+        """What generators are handed."""
+        return Diffusion(**self.model_dump())
 
 
 class Sampling(_Section):
@@ -86,7 +148,17 @@ class Sampling(_Section):
     steps: int = Field(ge=1)
     """Denoising steps in total, over all stages."""
     guidance: float = Field(default=1.0, ge=0)
-    """Classifier-free guidance; 1 is one network call a step."""
+    """Classifier-free guidance; 1 is one network call an evaluation."""
+    solver: SolverName = "euler"
+    """Method that takes the steps."""
+    eta: float = Field(default=0.0, ge=0, le=1)
+    """Share of fresh noise in every step of ``ddim``; a pyramid of more than one stage refuses it."""
+
+    @model_validator(mode="after")
+    def _eta_belongs_to_ddim(self) -> Self:
+        if self.eta and self.solver != "ddim":
+            raise ValueError(f"solver {self.solver} is deterministic: eta {self.eta} belongs to ddim")
+        return self
 
 
 class Latency(_Section):
@@ -143,6 +215,7 @@ class Study(_Section):
     """What is compared."""
     control: str
     """Label of the generator that the others are measured against."""
+    diffusion: DiffusionSection = DiffusionSection()
     training: Training
     sampling: Sampling
     latency: Latency = Latency()

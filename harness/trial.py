@@ -47,9 +47,9 @@ class WitnessedRequest(Request):
 
     asked: list[tuple[int, ...]] = field(default_factory=list)
 
-    def noise(self, *latent_shape: int) -> torch.Tensor:
+    def noise(self, *latent_shape: int, name: str = "sample-noise") -> torch.Tensor:
         self.asked.append(latent_shape)
-        return super().noise(*latent_shape)
+        return super().noise(*latent_shape, name=name)
 
 
 class Trial:

@@ -9,6 +9,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from hypothesis import settings
+
+settings.register_profile("tpbench", deadline=None)  # a busy machine is no counterexample
+settings.load_profile("tpbench")
 
 SKIPS = Path(__file__).with_name("skips.yaml")
 

@@ -97,9 +97,9 @@ def test_costs_and_scores_are_recorded(complete: Run) -> None:
         return found
 
     assert value("tpdiff", "flops", "training_step") < value("full-rate", "flops", "training_step")
-    assert value("tpdiff", "flops", "video") == sum(
-        value("tpdiff", "flops", f"denoise_step[stage={stage}]") for stage in range(3)
-    )
+    video = value("tpdiff", "flops", "video")
+    steps = sum(value("tpdiff", "flops", f"denoise_step[stage={stage}]") for stage in range(3))
+    assert 0 < video - steps < 1e-3 * video, "what the steps leave is the transitions' noise"
     for scope in ("end_to_end", "training_step", "denoise_step[stage=0]"):
         assert 0 <= value("tpdiff", "working_memory_bytes", scope) < value("tpdiff", "peak_memory_bytes", scope)
     assert value("full-rate", "latency_s", "end_to_end") > 0

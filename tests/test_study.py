@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -107,7 +108,16 @@ def test_an_unknown_plugin_is_found_at_its_place(quick: dict[str, Any], tmp_path
     [
         (set_at("training", "steps", value="many"), "training.steps: Input should be a valid integer"),
         (set_at("training", "steps", value=0), "training.steps: Input should be greater than or equal to 1"),
-        (set_at("training", "ema", value=1), "training.ema: Input should be less than 1 (got 1)"),
+        (set_at("training", "ema", value=1), "training.ema[0]: Input should be less than 1 (got 1)"),
+        (set_at("training", "ema", value=[0.9, -1]), "training.ema[1]: Input should be greater than or equal to 0"),
+        (set_at("training", "ema", value=[]), "training.ema: Tuple should have at least 1 item"),
+        (set_at("training", "ema", value=[0.9, 0.9]), "training.ema: a decay is listed twice"),
+        (set_at("training", "precision", value="half"), "training.precision: Input should be 'float32', 'bfloat16' or"),
+        (
+            set_at("training", "accumulate", value=5),
+            "training: a batch of 24 clips cannot be cut into accumulate = 5 equal parts; "
+            "set accumulate to one of 1, 2, 3, 4, 6, 8, 12, 24, or batch to a multiple of 5, e.g. 25",
+        ),
         (set_at("device", value="tpu"), "device: String should match pattern"),
         (set_at("name", value="../escape"), "name: String should match pattern"),
         (set_at("generators", value=[]), "generators: Tuple should have at least 1 item"),
@@ -187,6 +197,25 @@ def test_the_digest_names_what_is_computed_and_not_how_it_is_told(quick: dict[st
         assert Study.model_validate({**quick, **cosmetic}).digest() == study.digest()
     for decisive in ({"seed": 7}, {"metrics": ["kvd[transnetv2]"]}, {"threads": 1}, {"device": "cuda"}):
         assert Study.model_validate({**quick, **decisive}).digest() != study.digest()
+
+
+def test_one_decay_may_be_written_as_a_number_or_as_a_list_of_one(quick: dict[str, Any]) -> None:
+    number, listed, more = deepcopy(quick), deepcopy(quick), deepcopy(quick)
+    number["training"]["ema"], listed["training"]["ema"], more["training"]["ema"] = 0.9, [0.9], [0.9, 0.99]
+    one, same, other = (Study.model_validate(content) for content in (number, listed, more))
+    assert one == same
+    assert one.training.ema == (0.9,)
+    assert one.digest() == same.digest() != other.digest()
+
+
+def test_every_option_of_training_survives_being_written_and_read(quick: dict[str, Any], tmp_path: Path) -> None:
+    options = {"ema": [0.9, 0.5], "accumulate": 3, "precision": "float16", "compile": True}
+    quick["training"] |= options | {"activation_checkpointing": True}
+    study = load_study(written(quick, tmp_path))
+    again = load_study(written(study.to_yaml(), tmp_path))
+    assert again == study
+    assert again.digest() == study.digest()
+    assert again.training.ema == (0.9, 0.5)
 
 
 def test_a_generator_is_labelled_by_its_name_or_its_class(quick: dict[str, Any]) -> None:

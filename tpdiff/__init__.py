@@ -1,0 +1,26 @@
+"""The temporal pyramid as a library. The method is in docs/method.md, an example in docs/library.md.
+
+The names here are all that a training loop and a sampler of one's own need; none of them knows the harness.
+"""
+
+from tpdiff.cost import CostPolynomial, activation_bytes, sampling_cost, training_cost
+from tpdiff.loss import Recipe, StageBatch, draw_stages, stage_batches
+from tpdiff.resample import Resampling
+from tpdiff.sampler import predictor, sample
+from tpdiff.stages import Stage, TemporalPyramid
+
+__all__ = [
+    "CostPolynomial",
+    "Recipe",
+    "Resampling",
+    "Stage",
+    "StageBatch",
+    "TemporalPyramid",
+    "activation_bytes",
+    "draw_stages",
+    "predictor",
+    "sample",
+    "sampling_cost",
+    "stage_batches",
+    "training_cost",
+]

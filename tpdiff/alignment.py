@@ -7,32 +7,41 @@ transition assumes independence. So this is an accelerator with a bias, and it c
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from scipy.optimize import linear_sum_assignment
 
+Alignment = Literal["off", "batch", "pooled"]
+"""``batch``: noises change places among the clips of one stage. ``pooled``: among all clips of the batch, each
+comparing at its own stage's rate, so that the strength does not sink with the number of stages."""
+
 
 @dataclass(frozen=True, kw_only=True)
-class Aligned:
-    """The noise in its new order, and what that was worth."""
+class Assignment:
+    """Which noise each clip is given, and what that was worth."""
 
-    noise: torch.Tensor
-    """Rows of the given noise, permuted."""
+    order: torch.Tensor
+    """(B,) int64: clip i takes noise order[i]."""
     saved: float
     """Share of the summed L2 distance that the new order saves, in [0, 1)."""
 
 
-def align(clips: torch.Tensor, noise: torch.Tensor) -> Aligned:
-    """The order of ``noise`` (B, ...) that minimises the summed L2 distance to ``clips`` (B, ...), row by row."""
-    distance = _distances(clips.flatten(1), noise.flatten(1)).cpu()
-    _, order = linear_sum_assignment(distance.numpy())
-    permutation = torch.from_numpy(order)
-    before = distance.diagonal().sum().item()
-    after = distance[torch.arange(len(clips)), permutation].sum().item()
-    return Aligned(noise=noise[permutation.to(noise.device)], saved=1 - after / before if before else 0.0)
+def assign(distance: torch.Tensor) -> Assignment:
+    """The order with the smallest summed ``distance`` (B, B) of clips (rows) and noises, found on the CPU."""
+    table = distance.detach().cpu()
+    _, columns = linear_sum_assignment(table.numpy())
+    order = torch.from_numpy(columns)
+    before = table.diagonal().sum().item()
+    after = table[torch.arange(len(table)), order].sum().item()
+    return Assignment(order=order.to(distance.device), saved=1 - after / before if before else 0.0)
 
 
-def _distances(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
-    """(N, M) L2 distances by one matrix product: |a|^2 + |b|^2 - 2 a.b, clipped at 0 against rounding."""
+def distances(clips: torch.Tensor, noise: torch.Tensor) -> torch.Tensor:
+    """(N, M) L2 distances of clips (N, ...) and noises (M, ...) by one float32 matrix product.
+
+    |a|^2 + |b|^2 - 2 a.b, clipped at 0 against rounding.
+    """
+    a, b = clips.flatten(1).float(), noise.flatten(1).float()
     squared = a.square().sum(1, keepdim=True) + b.square().sum(1) - 2 * a @ b.T
     return squared.clamp_(min=0).sqrt_()

@@ -2,95 +2,171 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import get_args
 
 import torch
 
 from harness.denoiser import Denoiser
-from harness.diffusion.guidance import evaluations_per_step, guided
+from harness.diffusion.guidance import calls_per_evaluation, guided
 from harness.diffusion.pixels import to_frames
+from harness.diffusion.prediction import Estimate
+from harness.diffusion.schedule import Level
 from harness.errors import UsageError
 from harness.generator import Batch, Context, Generation, Probe, Request
-from tpdiff.loss import Alignment, pyramid_loss
-from tpdiff.resample import Down, frame_positions
-from tpdiff.sampler import sample
-from tpdiff.stages import Stage, TemporalPyramid
+from tpdiff.alignment import Alignment
+from tpdiff.loss import Mixing, Recipe, draw_stages, stage_batches
+from tpdiff.path import stage_estimate
+from tpdiff.resample import Down, Resampling, Up
+from tpdiff.sampler import check_sampling, evaluations, sample
+from tpdiff.stages import OnGrid, Positions, Stage, Target, TemporalPyramid, Timesteps
+from tpdiff.transition import TransitionRule
 
 
 @dataclass(frozen=True)
 class TPDiffOptions:
     """Options of the generator in a study."""
 
-    stages: int = 3
-    """K; only the last stage runs at the full frame rate."""
+    stages: int | None = None
+    """K; only the last stage runs at the full frame rate. 3 if neither this nor ``strides`` is given."""
+    strides: Sequence[int] | None = None
+    """Or the stride of each stage, noisiest first: [4, 2, 1], [4, 1] ..."""
+    boundaries: Sequence[float] | None = None
+    """Falling times that part the stages; equal parts if not given."""
+    on_grid: OnGrid = "ends"
+    """Which end of a stage lies on the boundaries."""
+    shares: Sequence[float] | None = None
+    """How denoising steps are shared out: [20, 5, 5] ...; equal if not given."""
+    timesteps: Timesteps = "true"
+    """What the network is told."""
+    positions: Positions = "consistent"
+    """Frame positions; ``plain`` is an ablation."""
+    target: Target = "blended"
+    """What the prediction is about; ``virtual`` is the paper's."""
+    transition: TransitionRule = "exact"
+    """``printed`` and ``none`` are ablations."""
     down: Down = "mean"
-    """How frames are reduced: the mean of a block, or its first frame."""
+    """How frames are reduced."""
+    up: Up = "nearest"
+    """How frames are put back."""
+    causal: bool = False
+    """Whether the first frame stands alone (clips of 1 + m frames)."""
     alignment: Alignment = "batch"
     """Data-noise alignment in training."""
+    mixing: Mixing = "mixed"
+    """Training batches of clips from all stages, or of one stage each."""
+    stage_weights: Sequence[float] | None = None
+    """Chance of each stage in training; equal if not given."""
+    detail_weight: float = 1.0
+    """Weight of the error in the temporal detail that a stage adds."""
 
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("down", self.down, get_args(Down)),
-            ("alignment", self.alignment, get_args(Alignment)),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
+    def pyramid(self, context: Context) -> TemporalPyramid:
+        """The pyramid for the study's diffusion.
+
+        Raises:
+            ValueError: the options make none.
+        """
+        return TemporalPyramid.build(
+            self.stages,
+            strides=self.strides,
+            schedule=context.diffusion.schedule,
+            resampling=Resampling(down=self.down, up=self.up, causal=self.causal),
+            boundaries=self.boundaries,
+            on_grid=self.on_grid,
+            shares=self.shares,
+            timesteps=self.timesteps,
+            positions=self.positions,
+            target=self.target,
+            rule=self.transition,
+        )
+
+    def recipe(self, context: Context, denoiser: Denoiser) -> Recipe:
+        """How the pyramid is trained.
+
+        Raises:
+            ValueError: an option makes no sense.
+        """
+        return Recipe(
+            prediction=denoiser.prediction,
+            alignment=self.alignment,
+            mixing=self.mixing,
+            stage_weights=None if self.stage_weights is None else tuple(self.stage_weights),
+            weighting=context.diffusion.weighting,
+            detail_weight=self.detail_weight,
+        )
 
 
 class TPDiff:
-    """Temporal pyramid video diffusion (Ran & Shou, arXiv 2503.09566), flow matching."""
+    """Temporal pyramid video diffusion (Ran & Shou, arXiv 2503.09566)."""
 
     denoiser: Denoiser
 
     def load(self, context: Context) -> None:
-        self.options = context.options_as(TPDiffOptions)
+        options = context.options_as(TPDiffOptions)
         self.context = context
+        self.denoiser = context.build_denoiser()
         try:
-            self.pyramid = TemporalPyramid.dyadic(self.options.stages)
+            self.pyramid = options.pyramid(context)
             self.pyramid.check_frames(context.shape.frames)
+            self.recipe = options.recipe(context, self.denoiser)
+            self._draw(1, torch.Generator())
         except ValueError as error:
             raise UsageError(f"cannot build the pyramid of 'tpdiff': {error}.") from error
-        self.denoiser = context.build_denoiser()
+
+    def _draw(self, clips: int, generator: torch.Generator) -> torch.Tensor:
+        recipe = self.recipe
+        return draw_stages(clips, len(self.pyramid), generator, weights=recipe.stage_weights, mixing=recipe.mixing)
 
     def training_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
-        return pyramid_loss(
-            self.denoiser,
-            batch,
+        parts = stage_batches(
             self.pyramid,
-            method=self.options.down,
-            alignment=self.options.alignment,
+            batch.clips,
+            noise=batch.noise,
+            uniform=batch.uniform,
+            stages=self._draw(len(batch.clips), batch.generator("stage")),
+            recipe=self.recipe,
             probe=probe,
         )
+        losses = []
+        for part in parts:
+            with probe.span("forward", stage=part.stage.index):
+                prediction = self.denoiser(part.x, part.timesteps, batch.tokens[part.rows], part.frame_positions)
+                losses.append(part.loss(prediction))
+        return torch.stack(losses).sum()
 
     def check(self, request: Request) -> None:
-        try:
-            self.pyramid.check_frames(request.frames)
-            self.pyramid.split_steps(request.steps)
-        except ValueError as error:
-            raise UsageError(f"cannot sample with 'tpdiff': {error}.") from error
+        check_sampling(self.pyramid, frames=request.frames, steps=request.steps, solver=request.solver, eta=request.eta)
 
     @torch.no_grad()
     def generate(self, request: Request, probe: Probe) -> Generation:
         self.check(request)
-        device, evaluations = self.context.device, evaluations_per_step(request.guidance)
-        tokens = self.context.tokens(request.prompts)
+        device, calls = self.context.device, calls_per_evaluation(request.guidance)
+        tokens, pyramid = self.context.tokens(request.prompts), self.pyramid
+        latent = (self.context.shape.channels, request.frames, request.height, request.width)
 
-        def velocity(stage: Stage, x: torch.Tensor, time: float) -> torch.Tensor:
-            positions = frame_positions(x.shape[2], stage.stride, method=self.options.down).to(device)
-            return guided(self.denoiser, x, time, tokens, positions, guidance=request.guidance)
+        def predict(stage: Stage, x: torch.Tensor, at: Level) -> Estimate:
+            positions = pyramid.frame_positions(stage, x.shape[2]).to(device)
+            said = guided(self.denoiser, x, at.timestep, tokens, positions, guidance=request.guidance)
+            return stage_estimate(self.denoiser.prediction, said, x, at, stage, pyramid)
 
-        noise = request.noise(self.context.shape.channels, request.frames, request.height, request.width)
+        def stage_noise(stage: Stage, frames: int) -> torch.Tensor:
+            return request.noise(latent[0], frames, *latent[2:], name=f"transition-{stage.index}").to(device)
+
         x = sample(
-            velocity,
-            noise.to(device),
-            self.pyramid,
+            predict,
+            request.noise(*latent).to(device),
+            pyramid,
             steps=request.steps,
-            evaluations=evaluations,
+            solver=request.solver,
+            eta=request.eta,
+            stage_noise=stage_noise,
+            step_noise=lambda index, x: request.noise(*x.shape[1:], name=f"step-{index}").to(device),
+            calls=calls,
             probe=probe,
         )
         with probe.span("decode"):
             frames = to_frames(x)
-        steps = self.pyramid.split_steps(request.steps)
-        weighted = sum(n * stage.frame_ratio for n, stage in zip(steps, self.pyramid.stages, strict=True))
-        return Generation(frames=frames, nfe=evaluations * request.steps, full_rate_nfe=evaluations * weighted)
+        numbers = evaluations(pyramid, steps=request.steps, solver=request.solver)
+        seen = [pyramid.resampling.frames(request.frames, stage.stride) for stage in pyramid.stages]
+        weighted = sum(number * share for number, share in zip(numbers, seen, strict=True)) / request.frames
+        return Generation(frames=frames, nfe=calls * sum(numbers), full_rate_nfe=calls * weighted)

@@ -1,50 +1,112 @@
-"""Temporal resampling of clips and noise. Time is axis 2: (B, C, F, h, w)."""
+"""Temporal resampling of clips and noise. Time is axis 2: (B, C, F, h, w).
+
+A *plain* clip of F frames falls into F/s blocks of s frames. A *causal* one, as the latents of causal video VAEs
+with F = 1 + m frames, has a first frame that stands alone: it is never averaged and never repeated.
+"""
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal, get_args
 
 import torch
+import torch.nn.functional as F
 
-Down = Literal["mean", "keep-first"]
-
-
-def down(x: torch.Tensor, factor: int, *, method: Down) -> torch.Tensor:
-    """``factor``-fold fewer frames: the mean of each block of frames, or its first. Both chain."""
-    if method == "keep-first":
-        return x[:, :, ::factor]
-    return x.unflatten(2, (-1, factor)).mean(dim=3)
+Down = Literal["mean", "keep-first", "keep-last"]
+Up = Literal["nearest", "linear"]
 
 
-def up(x: torch.Tensor) -> torch.Tensor:
-    """Twice the frames: each one shown twice."""
-    return x.repeat_interleave(2, dim=2)
+@dataclass(frozen=True, kw_only=True)
+class Resampling:
+    """How frames are taken away and put back.
 
-
-def haar(noise: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """One orthonormal Haar step in time: (low, high) bands with half the frames each.
-
-    White noise in gives two independent white noises of the same variance.
+    Raises:
+        ValueError: an option is unknown, or linear interpolation would meet kept frames.
     """
-    even, odd = noise[:, :, 0::2], noise[:, :, 1::2]
-    return (even + odd) * 0.5**0.5, (even - odd) * 0.5**0.5
+
+    down: Down = "mean"
+    """The mean of each block, its first frame, or its last."""
+    up: Up = "nearest"
+    """Each frame repeated, or linear interpolation between block centres, clamped at the edges."""
+    causal: bool = False
+    """Whether the first frame stands alone."""
+
+    def __post_init__(self) -> None:
+        for name, value, known in (("down", self.down, get_args(Down)), ("up", self.up, get_args(Up))):
+            if value not in known:
+                raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
+        if self.up == "linear" and self.down != "mean":
+            raise ValueError(
+                f"up: linear interpolates between the centres of blocks, where down: {self.down} has no frames; "
+                f"use down: mean, or up: nearest"
+            )
+
+    def frames(self, full: int, stride: int) -> int:
+        """Frames of a clip of ``full`` frames at one in ``stride``."""
+        return self.causal + (full - self.causal) // stride
+
+    def reduce(self, x: torch.Tensor, factor: int) -> torch.Tensor:
+        """``factor``-fold fewer frames. Reducing twice is reducing by the product."""
+        return self._apart(x, lambda rest: _reduce(rest, factor, self.down))
+
+    def expand(self, x: torch.Tensor, factor: int) -> torch.Tensor:
+        """``factor``-fold more frames."""
+        return self._apart(x, lambda rest: _expand(rest, factor, self.up))
+
+    def band(self, noise: torch.Tensor, factor: int) -> torch.Tensor:
+        """The noise as a stage with ``factor``-fold fewer frames sees it: block sums over sqrt(factor).
+
+        White in, white out, of the same variance: the orthonormal low Haar band in time.
+        """
+        return self._apart(noise, lambda rest: _reduce(rest, factor, "mean") * factor**0.5)
+
+    def spread(self, band: torch.Tensor, factor: int) -> torch.Tensor:
+        """The transpose of :meth:`band`: noise with ``factor``-fold more frames that has this band and no other."""
+        return self._apart(band, lambda rest: rest.repeat_interleave(factor, dim=2) * factor**-0.5)
+
+    def positions(self, frames: int, stride: int) -> torch.Tensor:
+        """Where a stage's frames lie in the full-rate clip, (frames,) float32, in full-rate frames.
+
+        The mean of a block sits at its centre, a kept frame where it was.
+
+        >>> Resampling().positions(2, 4).tolist(), Resampling(down="keep-first").positions(2, 4).tolist()
+        ([1.5, 5.5], [0.0, 4.0])
+        >>> Resampling(down="keep-last", causal=True).positions(3, 4).tolist()
+        [0.0, 4.0, 8.0]
+        """
+        within = {"mean": (stride - 1) / 2, "keep-first": 0.0, "keep-last": stride - 1.0}[self.down]
+        blocks = stride * torch.arange(frames - self.causal, dtype=torch.float32) + within
+        return torch.cat([torch.zeros(1), 1 + blocks]) if self.causal else blocks
+
+    def _apart(self, x: torch.Tensor, change: Callable[[torch.Tensor], torch.Tensor]) -> torch.Tensor:
+        return torch.cat([x[:, :, :1], change(x[:, :, 1:])], dim=2) if self.causal else change(x)
 
 
-def low_band(noise: torch.Tensor, factor: int) -> torch.Tensor:
-    """The noise as a stage with ``factor``-fold fewer frames sees it; ``factor`` is a power of two."""
-    while factor > 1:
-        noise, _ = haar(noise)
-        factor //= 2
-    return noise
+def _reduce(x: torch.Tensor, factor: int, down: Down) -> torch.Tensor:
+    match down:
+        case "mean":
+            return x.unflatten(2, (-1, factor)).mean(dim=3)
+        case "keep-first":
+            return x[:, :, ::factor]
+        case "keep-last":
+            return x[:, :, factor - 1 :: factor]
 
 
-def frame_positions(frames: int, stride: int, *, method: Down) -> torch.Tensor:
-    """Where a stage's frames lie in the full-rate clip, (frames,) float32, in full-rate frames.
+def _expand(x: torch.Tensor, factor: int, up: Up) -> torch.Tensor:
+    if up == "nearest":
+        return x.repeat_interleave(factor, dim=2)
+    return along_time(_linear_weights(x.shape[2], factor), x)
 
-    The mean of a block sits at its centre, a kept first frame where it was.
 
-    >>> frame_positions(2, 4, method="mean").tolist(), frame_positions(2, 4, method="keep-first").tolist()
-    ([1.5, 5.5], [0.0, 4.0])
-    """
-    first = (stride - 1) / 2 if method == "mean" else 0.0
-    return first + stride * torch.arange(frames, dtype=torch.float32)
+@lru_cache(maxsize=64)
+def _linear_weights(frames: int, factor: int) -> torch.Tensor:
+    """(frames * factor, frames): half-pixel linear interpolation with clamped edges."""
+    identity = torch.eye(frames, dtype=torch.float64).unsqueeze(0)
+    return F.interpolate(identity, scale_factor=factor, mode="linear", align_corners=False)[0].T.contiguous()
+
+
+def along_time(matrix: torch.Tensor, x: torch.Tensor) -> torch.Tensor:
+    """A (G, F) matrix applied to the frames of (B, C, F, h, w): (B, C, G, h, w)."""
+    return torch.einsum("gf,bcfhw->bcghw", matrix.to(x.device, x.dtype), x)

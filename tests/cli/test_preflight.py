@@ -48,7 +48,7 @@ def test_a_second_gpu_that_is_not_there_is_refused_too(
         ),
         (
             {"sampling": {"videos": 4, "batch": 2, "steps": 2}},
-            "generators[1] ('tpdiff'): cannot sample with 'tpdiff': 2 steps cannot serve 3 stages",
+            "generators[1] ('tpdiff'): cannot sample with this pyramid: 2 steps cannot serve 3 stages",
         ),
         ({"backbone": {"name": "tiny-unet", "options": {"wdth": 8}}}, "wdth"),
         ({"data": {"name": "moving-digits", "options": {"canvs": 16}}}, "canvs"),

@@ -4,23 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 
 from baselines.full_rate import FullRate
+from harness.diffusion.form import Diffusion
+from harness.diffusion.prediction import Estimate
+from harness.diffusion.schedule import Level, level
 from harness.errors import UsageError
 from harness.generator import Batch, ClipShape, Context, NullProbe, Request
+from tpdiff import Stage, TemporalPyramid, sample
 from tpdiff.generator import TPDiff
-from tpdiff.loss import draw_stages
-from tpdiff.sampler import sample
-from tpdiff.stages import Stage, TemporalPyramid
 
 Model = FullRate | TPDiff
 
 
-def loaded(kind: type[Model], *, frames: int = 8, backbone: str = "tiny-unet", **options: Any) -> Model:
+def loaded(
+    kind: type[Model],
+    *,
+    frames: int = 8,
+    backbone: str = "tiny-unet",
+    diffusion: Diffusion | None = None,
+    **options: Any,
+) -> Model:
     """A generator with weights that do something: freshly initialised networks predict zero."""
     generator = kind()
     small: dict[str, Any] = {"width": 8} if backbone == "tiny-unet" else {"width": 16, "depth": 2}
@@ -32,6 +41,7 @@ def loaded(kind: type[Model], *, frames: int = 8, backbone: str = "tiny-unet", *
             caption_length=2,
             backbone=backbone,
             backbone_options=small,
+            diffusion=diffusion or Diffusion(),
             options=options,
         )
     )
@@ -54,18 +64,9 @@ def batch(size: int = 6, frames: int = 8) -> Batch:
     )
 
 
-def request(*sample_ids: int, steps: int = 6, guidance: float = 1.0, study_seed: int = 0) -> Request:
-    return Request(
-        prompts=("up",) * len(sample_ids),
-        sample_ids=sample_ids,
-        study_seed=study_seed,
-        frames=8,
-        height=8,
-        width=8,
-        fps=8,
-        steps=steps,
-        guidance=guidance,
-    )
+def request(*sample_ids: int, frames: int = 8, steps: int = 6, **more: Any) -> Request:
+    settings: dict[str, Any] = {"study_seed": 0, "height": 8, "width": 8, "fps": 8, "frames": frames, "steps": steps}
+    return Request(prompts=("up",) * len(sample_ids), sample_ids=sample_ids, **settings | more)
 
 
 def loss_and_gradient(generator: Model) -> tuple[float, list[torch.Tensor]]:
@@ -97,17 +98,29 @@ class StepLog:
 
 
 @pytest.mark.parametrize("backbone", ["tiny-unet", "tiny-dit"])
-@pytest.mark.parametrize("guidance", [1.0, 3.0])
-def test_one_stage_pyramid_equals_the_control(backbone: str, guidance: float) -> None:
-    control = loaded(FullRate, backbone=backbone)
-    pyramid = loaded(TPDiff, backbone=backbone, stages=1, alignment="off")
+@pytest.mark.parametrize(
+    ("diffusion", "sampling"),
+    [
+        (Diffusion(), {}),
+        (Diffusion(), {"guidance": 3.0}),
+        (Diffusion(shift=3.0, weighting="min-snr"), {"solver": "heun"}),
+        (Diffusion(form="vp-scaled-linear", prediction="epsilon"), {"solver": "ddim"}),
+        (Diffusion(form="vp-scaled-linear", prediction="epsilon"), {"solver": "ddim", "eta": 1.0}),
+        (Diffusion(form="vp-cosine", prediction="v_prediction"), {"solver": "dpm++2m"}),
+        (Diffusion(form="vp-linear", prediction="clean", discrete=True), {"solver": "unipc"}),
+    ],
+)
+def test_one_stage_pyramid_equals_the_control(backbone: str, diffusion: Diffusion, sampling: dict[str, Any]) -> None:
+    """Bit for bit, by the same code as any number of stages."""
+    control = loaded(FullRate, backbone=backbone, diffusion=diffusion)
+    pyramid = loaded(TPDiff, backbone=backbone, diffusion=diffusion, stages=1, alignment="off")
     (loss, gradient), (pyramid_loss, pyramid_gradient) = (
         loss_and_gradient(control),
         loss_and_gradient(pyramid),
     )
     assert loss == pyramid_loss
     assert all(map(torch.equal, gradient, pyramid_gradient))
-    order = request(0, 1, guidance=guidance)
+    order = request(0, 1, **sampling)
     expected, got = control.generate(order, NullProbe()), pyramid.generate(order, NullProbe())
     assert (expected.frames == got.frames).all()
     assert (expected.nfe, expected.full_rate_nfe) == (got.nfe, got.full_rate_nfe)
@@ -120,9 +133,138 @@ def test_more_stages_are_not_the_control() -> None:
     assert (control.generate(order, NullProbe()).frames != pyramid.generate(order, NullProbe()).frames).any()
 
 
-@pytest.mark.parametrize("option", [{"stages": 2}, {"down": "keep-first"}, {"alignment": "off"}])
-def test_every_option_changes_the_loss(option: dict[str, Any]) -> None:
-    assert loss_and_gradient(loaded(TPDiff))[0] != loss_and_gradient(loaded(TPDiff, **option))[0]
+TRAINING_OPTIONS: list[dict[str, Any]] = [
+    {"stages": 2},
+    {"strides": [4, 1]},
+    {"boundaries": [0.8, 0.4]},
+    {"on_grid": "starts"},
+    {"timesteps": "disjoint"},
+    {"positions": "plain"},
+    {"target": "virtual"},
+    {"transition": "none"},
+    {"down": "keep-first"},
+    {"down": "keep-last"},
+    {"up": "linear"},
+    {"alignment": "batch"},
+    {"alignment": "pooled"},
+    {"mixing": "one-stage"},
+    {"stage_weights": [1, 1, 4]},
+    {"detail_weight": 3.0},
+]
+
+
+@pytest.mark.parametrize("option", TRAINING_OPTIONS, ids=str)
+def test_every_option_of_training_changes_the_loss(option: dict[str, Any]) -> None:
+    base = loss_and_gradient(loaded(TPDiff, alignment="off"))[0]
+    changed = loss_and_gradient(loaded(TPDiff, **{"alignment": "off"} | option))[0]
+    assert changed != pytest.approx(base, rel=1e-5)
+
+
+SAMPLING_OPTIONS: list[dict[str, Any]] = [
+    {"stages": 2},
+    {"strides": [4, 1]},
+    {"boundaries": [0.8, 0.4]},
+    {"on_grid": "starts"},
+    {"shares": [1, 1, 4]},
+    {"timesteps": "disjoint"},
+    {"positions": "plain"},
+    {"target": "virtual"},
+    {"transition": "none"},
+    {"transition": "printed"},
+    {"down": "keep-first"},
+    {"down": "keep-last"},
+    {"up": "linear"},
+]
+
+
+@pytest.mark.parametrize("option", SAMPLING_OPTIONS, ids=str)
+def test_every_option_of_sampling_changes_the_video(option: dict[str, Any]) -> None:
+    order = request(0)
+    base, changed = (loaded(TPDiff, **chosen).generate(order, NullProbe()).frames for chosen in ({}, option))
+    assert (base != changed).any()
+
+
+@pytest.mark.parametrize(
+    "diffusion",
+    [
+        Diffusion(shift=2.0),
+        Diffusion(prediction="v_prediction"),
+        Diffusion(prediction="clean"),
+        Diffusion(weighting="min-snr"),
+        Diffusion(form="vp-linear"),
+        Diffusion(form="vp-scaled-linear"),
+        Diffusion(form="vp-cosine"),
+        Diffusion(form="vp-animatediff"),
+    ],
+    ids=lambda diffusion: f"{diffusion.form}-{diffusion.prediction}-{diffusion.shift}-{diffusion.weighting}",
+)
+@pytest.mark.parametrize("kind", [FullRate, TPDiff])
+def test_every_diffusion_changes_loss_or_video(kind: type[Model], diffusion: Diffusion) -> None:
+    base, changed = loaded(kind), loaded(kind, diffusion=diffusion)
+    assert loss_and_gradient(base)[0] != pytest.approx(loss_and_gradient(changed)[0], rel=1e-5)
+    if diffusion.weighting == "uniform":
+        order = request(0)
+        assert (base.generate(order, NullProbe()).frames != changed.generate(order, NullProbe()).frames).any()
+
+
+def test_whole_timesteps_are_told_to_the_network() -> None:
+    """As multiples of 1/1000; with continuous time they are not."""
+    for discrete in (True, False):
+        diffusion = Diffusion(form="vp-scaled-linear", discrete=discrete)
+        generator = loaded(TPDiff, diffusion=diffusion)
+        seen: list[torch.Tensor] = []
+        generator.denoiser.register_forward_pre_hook(lambda module, args, seen=seen: seen.append(args[1]))  # type: ignore[misc]
+        generator.training_step(batch(), NullProbe())
+        generator.generate(request(0), NullProbe())
+        times = torch.cat(seen).double() * 1000
+        assert bool(((times - times.round()).abs() < 1e-3).all()) is discrete
+
+
+@pytest.mark.parametrize("solver", ["heun", "dpm++2m", "unipc"])
+@pytest.mark.parametrize("kind", [FullRate, TPDiff])
+def test_every_solver_changes_the_video_but_ddim_which_is_euler(kind: type[Model], solver: str) -> None:
+    generator = loaded(kind)
+    videos = {
+        name: generator.generate(request(0, steps=9, solver=name), NullProbe()).frames.astype(int)
+        for name in ("euler", "ddim", solver)
+    }
+    assert (videos["euler"] == videos["ddim"]).all()
+    assert (videos["euler"] != videos[solver]).any()
+
+
+def test_a_solver_with_two_evaluations_a_step_says_so_everywhere() -> None:
+    log = StepLog()
+    generation = loaded(TPDiff).generate(request(0, solver="heun", guidance=2.0), log)
+    assert [step["nfe"] for step in log.steps] == [4, 4, 4, 4, 4, 2], "the step to the clean clip has one"
+    assert sum(step["nfe"] for step in log.steps) == generation.nfe
+    assert generation.full_rate_nfe == pytest.approx(8 / 4 + 8 / 2 + 6)
+
+
+def test_stochastic_sampling_is_refused_for_several_stages_before_anything_is_computed() -> None:
+    order = request(0, solver="ddim", eta=0.5)
+    with pytest.raises(UsageError, match="deterministic solver"):
+        loaded(TPDiff).check(order)
+    one = loaded(TPDiff, stages=1)
+    one.check(order)
+    plain = one.generate(request(0, solver="ddim"), NullProbe()).frames
+    assert (one.generate(order, NullProbe()).frames != plain).any()
+
+
+@pytest.mark.parametrize("kind", [FullRate, TPDiff])
+@pytest.mark.parametrize(
+    ("sampling", "message"),
+    [({"eta": 0.5}, "eta 0.5 belongs to ddim"), ({"solver": "rk45"}, "unknown solver 'rk45'")],
+)
+def test_solvers_that_make_no_sense_are_refused(kind: type[Model], sampling: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        loaded(kind).check(request(0, **sampling))
+
+
+@pytest.mark.parametrize("kind", [FullRate, TPDiff])
+def test_more_steps_than_whole_timesteps_are_refused(kind: type[Model]) -> None:
+    generator = loaded(kind, diffusion=Diffusion(form="vp-linear", discrete=True))
+    with pytest.raises(UsageError, match="whole timesteps"):
+        generator.check(request(0, steps=1500))
 
 
 @pytest.mark.parametrize(
@@ -131,8 +273,14 @@ def test_every_option_changes_the_loss(option: dict[str, Any]) -> None:
         ({"stage": 3}, "Did you mean 'stages'"),
         ({"stages": 0}, "1, 2, 3"),
         ({"stages": 5}, "Use 16 frames, or fewer stages"),
+        ({"strides": [4, 3, 1]}, "no multiple"),
+        ({"boundaries": [0.2, 0.4]}, "overlap or are empty"),
+        ({"shares": [1, 2]}, "3 positive numbers"),
         ({"down": "max"}, "mean, keep-first"),
-        ({"alignment": "on"}, "off, batch"),
+        ({"down": "keep-first", "up": "linear"}, "use down: mean"),
+        ({"alignment": "on"}, "off, batch, pooled"),
+        ({"stage_weights": [1, 2]}, "2 stage_weights for 3 stages"),
+        ({"causal": True}, "Use 5 or 9 frames"),
     ],
 )
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
@@ -140,20 +288,19 @@ def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message
         loaded(TPDiff, **options)
 
 
+def test_a_first_frame_that_stands_alone_is_served_end_to_end() -> None:
+    generator = loaded(TPDiff, frames=9, causal=True, down="keep-last")
+    log = StepLog()
+    generation = generator.generate(request(0, 1, frames=9), log)
+    assert [step["frames"] for step in log.steps] == [3, 3, 5, 5, 9, 9]
+    assert generation.frames.shape == (2, 9, 8, 8, 3)
+    assert generation.full_rate_nfe == pytest.approx(2 * (3 + 5 + 9) / 9)
+    assert torch.isfinite(generator.training_step(batch(frames=9), NullProbe()))
+
+
 def test_too_few_steps_are_refused() -> None:
     with pytest.raises(UsageError, match="at least one step a stage"):
         loaded(TPDiff).generate(request(0, steps=2), NullProbe())
-
-
-def test_stages_are_drawn_evenly_over_a_batch_and_uniformly_for_each_clip() -> None:
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([draw_stages(24, 3, generator) for _ in range(2000)])
-    assert all(row.bincount(minlength=3).tolist() == [8, 8, 8] for row in draws)
-    shares = torch.stack([(draws == stage).float().mean(0) for stage in range(3)])
-    assert (shares - 1 / 3).abs().max() < 0.05
-    uneven = draw_stages(7, 3, generator).bincount(minlength=3)
-    assert uneven.sum() == 7
-    assert uneven.max() - uneven.min() <= 1
 
 
 def test_the_probe_sees_fewer_frames_in_the_noisy_stages_and_counts_guidance_twice() -> None:
@@ -176,17 +323,16 @@ def test_training_notes_what_alignment_saves() -> None:
 
 
 def test_the_pyramid_uses_all_of_the_noise_and_nothing_else() -> None:
-    """With a velocity that takes all signal away, what remains is the noise: white, so energy is conserved."""
+    """With a network that takes all signal away, what remains is the noise: white, so energy is conserved."""
 
-    def no_signal(stage: Stage, x: torch.Tensor, time: float) -> torch.Tensor:
-        return x / time  # optimal for clean = 0: x_t = t * noise, velocity = noise
+    def no_signal(stage: Stage, x: torch.Tensor, at: Level) -> Estimate:
+        return Estimate(clean=torch.zeros_like(x), noise=x / at.sigma)
 
-    pyramid = TemporalPyramid.dyadic(3)
-    without_end = TemporalPyramid(
-        (*pyramid.stages[:2], Stage(index=2, stride=1, start=pyramid.stages[2].start, end=0.25))
-    )
+    pyramid = TemporalPyramid.build(3)
+    last = replace(pyramid.stages[2], end=level(pyramid.schedule, 0.25))
+    without_end = replace(pyramid, stages=(*pyramid.stages[:2], last))
     identity = torch.eye(8, dtype=torch.float64).view(8, 1, 8, 1, 1)
-    out = sample(no_signal, identity, without_end, steps=9, probe=NullProbe()).view(8, 8)
+    out = sample(no_signal, identity, without_end, steps=9).view(8, 8)
     assert torch.allclose(out.T @ out, 0.25**2 * torch.eye(8, dtype=torch.float64))
 
 
@@ -195,3 +341,25 @@ def test_samples_do_not_depend_on_their_batch() -> None:
     together = generator.generate(request(0, 1, 2), NullProbe()).frames
     alone = generator.generate(request(1), NullProbe()).frames[0]
     assert abs(together[1].astype(int) - alone.astype(int)).max() <= 1
+
+
+@pytest.mark.parametrize("options", [{}, {"up": "linear"}, {"transition": "none"}])
+def test_noise_is_equal_to_the_bit_whatever_the_batch(options: dict[str, Any]) -> None:
+    """Initial noise, transition noise and the noise of stochastic steps belong to the sample, not to its batch."""
+    seen: list[torch.Tensor] = []
+
+    class Witness(Request):
+        def noise(self, *latent_shape: int, name: str = "sample-noise") -> torch.Tensor:
+            drawn = super().noise(*latent_shape, name=name)
+            seen.append(drawn)
+            return drawn
+
+    generator = loaded(TPDiff, **options)
+    fields = vars(request(0, 1, 2))
+    generator.generate(Witness(**fields), NullProbe())
+    together = list(seen)
+    seen.clear()
+    generator.generate(Witness(**fields | {"sample_ids": (1,), "prompts": ("up",)}), NullProbe())
+    assert len(seen) == (3 if options.get("up") == "linear" else 1)
+    for all_three, alone in zip(together, seen, strict=True):
+        assert torch.equal(all_three[1:2], alone)
