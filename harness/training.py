@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,12 +18,15 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import save
 
+from harness.averaging import Averages
+from harness.compiling import compiler_errors
 from harness.data.base import Dataset
 from harness.data.prompts import tokenize
 from harness.errors import UnitError
-from harness.generator import Batch, Probe, Trainable
+from harness.generator import Batch, NullProbe, Probe, Trainable
 from harness.measure.clock import synchronize
 from harness.measure.probe import SpanProbe
+from harness.precision import Precision
 from harness.records import TrainingRecord
 from harness.seeds import derive_seed, torch_generator
 from harness.store import write_atomically
@@ -55,6 +60,21 @@ def make_batch(study: Study, dataset: Dataset, *, seed: int, step: int) -> Batch
     )
 
 
+def parts(batch: Batch, count: int) -> Iterator[Batch]:
+    """The batch cut into ``count`` equal batches of consecutive clips; each part has its own random streams."""
+    size = len(batch.clips) // count
+    for part in range(count):
+        rows = slice(part * size, (part + 1) * size)
+        yield replace(
+            batch,
+            clips=batch.clips[rows],
+            tokens=batch.tokens[rows],
+            noise=batch.noise[rows],
+            uniform=batch.uniform[rows],
+            part=part,
+        )
+
+
 class Trainer:
     """One generator's training: AdamW, warm-up and schedule, clipped gradients, averaged weights."""
 
@@ -63,22 +83,50 @@ class Trainer:
         self.label, self.seed = label, seed
         self.step = 0
         self.parameters = dict(generator.denoiser.named_parameters())
-        self.average = {name: value.detach().clone() for name, value in generator.denoiser.state_dict().items()}
-        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=study.training.learning_rate)
+        config = study.training
+        self.averages = Averages(generator.denoiser.state_dict(), decays=config.ema)
+        self.precision = Precision(config.precision, device=study.device)
+        self.optimizer = torch.optim.AdamW(self.parameters.values(), lr=config.learning_rate)
+        generator.denoiser.gradient_checkpointing = config.activation_checkpointing
+        if config.compile:
+            generator.denoiser.compile()  # in place: names of parameters and weights stay; works at the first call
+
+    def prepare(self) -> None:
+        """Have a network that is compiled compile now, not in the first step that somebody measures.
+
+        Weights, averages and optimiser stay as they are.
+        """
+        if self.study.training.compile:
+            batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.step)
+            for part in parts(batch, self.study.training.accumulate):
+                self._backward(part, NullProbe())
+            self.optimizer.zero_grad(set_to_none=True)
 
     def train_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
         """Forward, backward, optimiser, averaging. Returns the detached loss, not yet read from the device."""
         config = self.study.training
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
-        loss = self.generator.training_step(batch, probe)
-        loss.backward()
+        losses = [self._backward(part, probe) for part in parts(batch, config.accumulate)]
+        scaler = self.precision.scaler
+        scaler.unscale_(self.optimizer)
         torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
-        self.optimizer.step()
+        scaler.step(self.optimizer)
+        scaler.update()
         self.optimizer.zero_grad(set_to_none=True)
-        self._update_average(min(config.ema, (1 + self.step) / (10 + self.step)))
+        # a step that float16 skipped counts as one that left the weights where they were
+        self.averages.update(self.generator.denoiser.state_dict(), step=self.step)
         self.step += 1
-        return loss.detach()
+        return torch.stack(losses).sum()
+
+    def _backward(self, part: Batch, probe: Probe) -> torch.Tensor:
+        """Add the gradients of a part of the batch. Returns what it contributes to the mean loss, in float32."""
+        config = self.study.training
+        with compiler_errors(self.label) if config.compile else nullcontext():
+            with self.precision.forward():
+                loss = self.generator.training_step(part, probe) / config.accumulate
+            self.precision.scaler.scale(loss).backward()
+        return loss.detach().float()
 
     def learning_rate(self, step: int) -> float:
         """Of ``step`` (from 0): linear from 1/warmup of the peak to the peak, then as ``training.schedule`` says.
@@ -94,14 +142,6 @@ class Trainer:
         done = (step - config.warmup) / max(1, config.steps - config.warmup)
         return config.learning_rate * 0.5 * (1 + math.cos(math.pi * done))
 
-    @torch.no_grad()
-    def _update_average(self, decay: float) -> None:
-        current = self.generator.denoiser.state_dict()
-        floats = [name for name, value in current.items() if value.is_floating_point()]
-        torch._foreach_lerp_([self.average[name] for name in floats], [current[name] for name in floats], 1 - decay)
-        for name in current.keys() - set(floats):
-            self.average[name].copy_(current[name])
-
     def run(
         self,
         *,
@@ -112,8 +152,10 @@ class Trainer:
     ) -> None:
         """Train to the study's last step, from ``state`` if it exists, and write the averaged ``weights``.
 
+        Averages with further decays are written beside them: :func:`harness.averaging.beside`.
+
         Raises:
-            UnitError: the loss is no number any more.
+            UnitError: the loss is no number any more, or the network cannot be compiled.
         """
         config = self.study.training
         if state.is_file():
@@ -126,7 +168,7 @@ class Trainer:
                 self.save_state(state)
                 saved_at = self.step
             progress(self.step, f"loss {entry.loss:.3f}")
-        write_atomically(weights, save({name: value.contiguous() for name, value in self.average.items()}))
+        self.averages.write(weights)
 
     def _train_block(self, steps: int) -> TrainingRecord:
         probe, losses, device = SpanProbe(), [], self.study.device
@@ -152,27 +194,28 @@ class Trainer:
             seconds=seconds,
             samples=self.step * self.study.training.batch,
             learning_rate=self.learning_rate(self.step - 1),
-            notes=probe.notes(),
+            notes=probe.notes() | self.precision.notes(),
             spans_s=dict(probe.spans_s),
         )
 
     def save_state(self, path: Path) -> None:
         """Everything that training needs to go on, in one safetensors file, replaced atomically."""
         tensors = {f"model/{name}": value for name, value in self.generator.denoiser.state_dict().items()}
-        tensors |= {f"average/{name}": value for name, value in self.average.items()}
+        tensors |= {f"average/{name}": value for name, value in self.averages.state().items()}
         for name, parameter in self.parameters.items():
             for key, value in self.optimizer.state.get(parameter, {}).items():
                 tensors[f"optimizer/{name}/{key}"] = value
         contiguous = {name: value.detach().cpu().contiguous() for name, value in tensors.items()}
-        write_atomically(path, save(contiguous, metadata={"step": str(self.step)}))
+        write_atomically(path, save(contiguous, metadata={"step": str(self.step), "precision": self.precision.state()}))
 
     def load_state(self, path: Path) -> None:
         """Go on where :meth:`save_state` left off."""
         with safe_open(path, framework="pt", device="cpu") as file:
             self.step = int(file.metadata()["step"])
+            self.precision.load(file.metadata()["precision"])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  not a dict
         self.generator.denoiser.load_state_dict(_under(tensors, "model/"))
-        self.average = {name: value.to(self.study.device) for name, value in _under(tensors, "average/").items()}
+        self.averages.load(_under(tensors, "average/"))
         # torch's own loading keeps AdamW's step counts on the CPU, where reading them costs no synchronisation
         state = {index: _under(tensors, f"optimizer/{name}/") for index, name in enumerate(self.parameters)}
         groups = self.optimizer.state_dict()["param_groups"]

@@ -63,6 +63,7 @@ class Session:
         """Ready to take one more step from where training ended."""
         trainer = self._fresh_trainer()
         trainer.load_state(self._found(self.state))
+        trainer.prepare()
         return trainer
 
     @property

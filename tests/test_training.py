@@ -13,48 +13,8 @@ from baselines.full_rate import FullRate
 from harness.assembly import build_dataset, build_generator
 from harness.errors import UnitError, WeightsError
 from harness.generator import Batch, NullProbe, Probe
-from harness.records import TrainingRecord
-from harness.study import Study
-from harness.training import Trainer, make_batch
-
-
-def study(**training: Any) -> Study:
-    return Study.model_validate(
-        {
-            "name": "test",
-            "data": {"name": "moving-digits", "options": {"frames": 4}},
-            "backbone": {"name": "tiny-unet", "options": {"width": 8}},
-            "generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 2}}],
-            "control": "full-rate",
-            "training": {"steps": 6, "batch": 4, "learning_rate": 1e-3, "block": 2, "checkpoint": 2} | training,
-            "sampling": {"videos": 1, "batch": 1, "steps": 2},
-            "metrics": [],
-        }
-    )
-
-
-def trainer(of: Study, label: str = "full-rate", seed: int = 0) -> Trainer:
-    dataset = build_dataset(of)
-    generator = build_generator(of, dataset, label=label, seed=seed, weights=None)
-    return Trainer(generator, of, dataset, label=label, seed=seed)  # type: ignore[arg-type]
-
-
-def run(subject: Trainer, folder: Path, *, stop_after: int | None = None) -> list[TrainingRecord]:
-    """Train to the end, or until as many records as a killed process would have written."""
-    records: list[TrainingRecord] = []
-
-    def record(entry: TrainingRecord) -> None:
-        if len(records) == stop_after:
-            raise KeyboardInterrupt
-        records.append(entry)
-
-    subject.run(
-        state=folder / "state.safetensors",
-        weights=folder / "denoiser.safetensors",
-        record=record,
-        progress=lambda step, note: None,
-    )
-    return records
+from harness.training import make_batch
+from small_training import run, study, trainer
 
 
 @pytest.mark.parametrize("label", ["full-rate", "tpdiff"])
@@ -133,11 +93,11 @@ def test_a_schedule_without_a_step_after_the_warm_up_is_all_warm_up() -> None:
 def test_the_average_follows_the_weights_with_its_decay() -> None:
     subject = trainer(study(ema=0.5, warmup=0))
     name = "last.weight"
-    before = subject.average[name].clone()
+    before = subject.averages.of[0.5][name].clone()
     for step in range(12):
         subject.train_step(make_batch(study(), subject.dataset, seed=0, step=step), NullProbe())
         before = torch.lerp(before, subject.parameters[name].detach(), 1 - min(0.5, (1 + step) / (10 + step)))
-    assert torch.allclose(subject.average[name], before)
+    assert torch.allclose(subject.averages.of[0.5][name], before)
 
 
 class _NaN(FullRate):
@@ -145,10 +105,14 @@ class _NaN(FullRate):
         return super().training_step(batch, probe) * float("nan")
 
 
-def test_a_diverged_training_fails_with_what_to_do_and_leaves_no_weights(tmp_path: Path) -> None:
-    subject = trainer(study())
+@pytest.mark.parametrize("options", [{}, {"precision": "float16"}, {"accumulate": 2}], ids=str)
+def test_a_diverged_training_fails_with_what_to_do_and_leaves_no_weights(
+    options: dict[str, Any], tmp_path: Path
+) -> None:
+    subject = trainer(study(**options))
     broken = _NaN()
     broken.load(subject.generator.context)  # type: ignore[attr-defined]
+    broken.denoiser = subject.generator.denoiser
     subject.generator = broken
     with pytest.raises(UnitError, match=r"diverged.*Lower training\.learning_rate"):
         run(subject, tmp_path)
