@@ -59,13 +59,28 @@ class SelfAttention(nn.Module):
         self.to_qkv = nn.Linear(channels, 3 * channels)
         self.to_out = nn.Linear(channels, channels)
 
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
+    def forward(self, x: torch.Tensor, turns: torch.Tensor | None = None) -> torch.Tensor:
+        """``turns`` (S, 2, pairs): cosines and sines by which :func:`rotate` turns queries and keys."""
         batch, length, channels = x.shape
         qkv = self.to_qkv(x).view(batch, length, 3, self.heads, channels // self.heads)
         q, k, v = qkv.permute(2, 0, 3, 1, 4)
+        if turns is not None:
+            q, k = rotate(q, turns), rotate(k, turns)
         mixed = F.scaled_dot_product_attention(q, k, v)
         out: torch.Tensor = self.to_out(mixed.transpose(1, 2).reshape(batch, length, channels))
         return out
+
+
+def rotate(x: torch.Tensor, turns: torch.Tensor) -> torch.Tensor:
+    """Turn the first pairs of channels of queries or keys (..., S, channels) by cosines and sines (S, 2, pairs).
+
+    Channel i is paired with channel i + pairs; the channels that are left stay as they are.
+    Source: Su et al., "RoFormer" (arXiv 2104.09864), eq. 34.
+    """
+    cos, sin = turns.to(x.dtype).unbind(dim=1)
+    pairs = cos.shape[-1]
+    first, second, free = x.tensor_split((pairs, 2 * pairs), dim=-1)
+    return torch.cat([first * cos - second * sin, first * sin + second * cos, free], dim=-1)
 
 
 def zero_(module: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from baselines.backbones.layers import ConditionEmbedding, SelfAttention, sinusoid, zero_
+from baselines.backbones.frames import FrameEmbedding, check_frame_embedding, frame_features, frame_turns
+from baselines.backbones.layers import ConditionEmbedding, SelfAttention, zero_
 from harness.denoiser import Denoiser
 from harness.errors import UsageError
 from harness.generator import ClipShape
+
+HEADS = 4
 
 
 class ResidualBlock(nn.Module):
@@ -33,14 +38,14 @@ class ResidualBlock(nn.Module):
 
 
 class TemporalAttention(nn.Module):
-    """Attention over the frames of each pixel; the frame position enters as a computed sinusoid."""
+    """Attention over the frames of each pixel, which knows their positions."""
 
-    def __init__(self, channels: int, heads: int = 4) -> None:
+    def __init__(self, channels: int, *, frames: int, frame_embedding: FrameEmbedding) -> None:
         super().__init__()
-        self.channels = channels
+        self.head_channels = channels // HEADS if frame_embedding == "rope" else 0
         self.norm = nn.LayerNorm(channels)
-        self.position = nn.Linear(channels, channels)
-        self.attention = SelfAttention(channels, heads)
+        self.position = frame_features(frame_embedding, frames=frames, channels=channels)
+        self.attention = SelfAttention(channels, HEADS)
         zero_(self.attention.to_out)
 
     def forward(self, x: torch.Tensor, frame_positions: torch.Tensor) -> torch.Tensor:
@@ -48,8 +53,8 @@ class TemporalAttention(nn.Module):
         folded, channels, height, width = x.shape
         # (B*F, C, h, w) -> (B*h*w, F, C)
         lines = x.view(-1, frames, channels, height * width).permute(0, 3, 1, 2).reshape(-1, frames, channels)
-        positions = self.position(sinusoid(frame_positions, self.channels, period=100))
-        mixed = self.attention(self.norm(lines) + positions)
+        turns = frame_turns(frame_positions, self.head_channels) if self.head_channels else None
+        mixed = self.attention(self.norm(lines) + self.position(frame_positions), turns)
         mixed = mixed.view(-1, height * width, frames, channels).permute(0, 2, 3, 1)
         return x + mixed.reshape(folded, channels, height, width)
 
@@ -57,22 +62,25 @@ class TemporalAttention(nn.Module):
 class TinyUNet(Denoiser):
     """About 1 M parameters at the default width; any number of frames, sides divisible by 4."""
 
-    def __init__(self, *, channels: int, vocabulary: int, width: int) -> None:
+    def __init__(
+        self, *, channels: int, frames: int, vocabulary: int, width: int, frame_embedding: FrameEmbedding
+    ) -> None:
         super().__init__()
+        in_time = partial(TemporalAttention, frames=frames, frame_embedding=frame_embedding)
         condition = 4 * width
         wide, wider = 2 * width, 4 * width
         self.condition = ConditionEmbedding(vocabulary, condition)
-        self.position = nn.Linear(condition, condition)
+        self.position = frame_features(frame_embedding, frames=frames, channels=condition)
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.fine_down = ResidualBlock(width, width, condition)
         self.middle_down = ResidualBlock(width, wide, condition)
-        self.middle_down_time = TemporalAttention(wide)
+        self.middle_down_time = in_time(wide)
         self.coarse_down = ResidualBlock(wide, wider, condition)
-        self.coarse_down_time = TemporalAttention(wider)
+        self.coarse_down_time = in_time(wider)
         self.coarse_up = ResidualBlock(wider, wider, condition)
-        self.coarse_up_time = TemporalAttention(wider)
+        self.coarse_up_time = in_time(wider)
         self.middle_up = ResidualBlock(wider + wide, wide, condition)
-        self.middle_up_time = TemporalAttention(wide)
+        self.middle_up_time = in_time(wide)
         self.fine_up = ResidualBlock(wide + width, width, condition)
         self.last_norm = nn.GroupNorm(8, width)
         self.last = zero_(nn.Conv2d(width, channels, 3, padding=1))
@@ -81,18 +89,17 @@ class TinyUNet(Denoiser):
         self, x_t: torch.Tensor, timestep: torch.Tensor, tokens: torch.Tensor, frame_positions: torch.Tensor
     ) -> torch.Tensor:
         batch, channels, frames, height, width = x_t.shape
-        positions = self.position(sinusoid(frame_positions, self.condition.channels, period=100))
-        condition = self.condition(timestep, tokens, positions).flatten(0, 1)
+        condition = self.condition(timestep, tokens, self.position(frame_positions)).flatten(0, 1)
         x = x_t.transpose(1, 2).reshape(batch * frames, channels, height, width)
-        fine = self.fine_down(self.first(x), condition)
-        middle = self.middle_down(F.avg_pool2d(fine, 2), condition)
-        middle = self.middle_down_time(middle, frame_positions)
-        coarse = self.coarse_down(F.avg_pool2d(middle, 2), condition)
-        coarse = self.coarse_down_time(coarse, frame_positions)
-        coarse = self.coarse_up_time(self.coarse_up(coarse, condition), frame_positions)
-        middle = self.middle_up(torch.cat([_double(coarse), middle], dim=1), condition)
-        middle = self.middle_up_time(middle, frame_positions)
-        fine = self.fine_up(torch.cat([_double(middle), fine], dim=1), condition)
+        fine = self.run(self.fine_down, self.first(x), condition)
+        middle = self.run(self.middle_down, F.avg_pool2d(fine, 2), condition)
+        middle = self.run(self.middle_down_time, middle, frame_positions)
+        coarse = self.run(self.coarse_down, F.avg_pool2d(middle, 2), condition)
+        coarse = self.run(self.coarse_down_time, coarse, frame_positions)
+        coarse = self.run(self.coarse_up_time, self.run(self.coarse_up, coarse, condition), frame_positions)
+        middle = self.run(self.middle_up, torch.cat([_double(coarse), middle], dim=1), condition)
+        middle = self.run(self.middle_up_time, middle, frame_positions)
+        fine = self.run(self.fine_up, torch.cat([_double(middle), fine], dim=1), condition)
         out = self.last(F.silu(self.last_norm(fine)))
         return out.view(batch, frames, channels, height, width).transpose(1, 2)
 
@@ -101,11 +108,14 @@ def _double(x: torch.Tensor) -> torch.Tensor:
     return F.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def build(*, shape: ClipShape, vocabulary: int, seed: int, width: int = 32) -> TinyUNet:
+def build(
+    *, shape: ClipShape, vocabulary: int, seed: int, width: int = 32, frame_embedding: FrameEmbedding = "sinusoid"
+) -> TinyUNet:
     """The network for clips of ``shape``, initialised from ``seed`` without touching the global random state.
 
     Raises:
-        UsageError: the sides are not divisible by 4, or ``width`` is not a positive multiple of 8.
+        UsageError: the sides are not divisible by 4, ``width`` is not a positive multiple of 8, or the frame
+            embedding is unknown.
     """
     if shape.height % 4 or shape.width % 4:
         raise UsageError(
@@ -114,7 +124,14 @@ def build(*, shape: ClipShape, vocabulary: int, seed: int, width: int = 32) -> T
         )
     if width < 8 or width % 8:
         raise UsageError(f"tiny-unet's width is {width}; it must be a positive multiple of 8, e.g. 32.")
+    check_frame_embedding("tiny-unet", frame_embedding, head_channels=2 * width // HEADS)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        network = TinyUNet(channels=shape.channels, vocabulary=vocabulary, width=width)
+        network = TinyUNet(
+            channels=shape.channels,
+            frames=shape.frames,
+            vocabulary=vocabulary,
+            width=width,
+            frame_embedding=frame_embedding,
+        )
     return network.to(memory_format=torch.channels_last)  # CPU convolutions run about a tenth faster

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from baselines.backbones import tiny_dit, tiny_unet
-from baselines.backbones.layers import sinusoid
+from baselines.backbones.frames import LearnedFrames, frame_turns
+from baselines.backbones.layers import rotate, sinusoid
 from harness.denoiser import Denoiser
 from harness.errors import UsageError
 from harness.generator import ClipShape
@@ -115,9 +116,12 @@ def test_the_u_net_is_almost_linear_in_frames_and_the_transformer_is_not() -> No
         (tiny_unet, {"width": 12}, "multiple of 8"),
         (tiny_dit, {"patch": 5}, "divides both sides"),
         (tiny_dit, {"heads": 3}, "divisible by its 3 heads"),
+        (tiny_dit, {"frame_embedding": "alibi"}, "known: sinusoid, table, rope"),
+        (tiny_unet, {"frame_embedding": "alibi"}, "known: sinusoid, table, rope"),
+        (tiny_dit, {"width": 12, "heads": 2, "frame_embedding": "rope"}, "multiple of 4 channels, these have 6"),
     ],
 )
-def test_options_that_do_not_fit_are_refused(module: Any, options: dict[str, int], message: str) -> None:
+def test_options_that_do_not_fit_are_refused(module: Any, options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         module.build(shape=SHAPE, vocabulary=5, seed=0, **options)
 
@@ -133,3 +137,81 @@ def test_sinusoids_tell_half_frames_apart() -> None:
     assert (features[0] - features[1]).norm() > 0.1
     with pytest.raises(ValueError, match="even"):
         sinusoid(torch.tensor([1.0]), 3, period=100)
+
+
+embeddings = pytest.mark.parametrize("embedding", ["sinusoid", "table", "rope"])
+
+
+@both
+@embeddings
+def test_every_frame_embedding_hears_the_positions(name: str, embedding: str) -> None:
+    network, arguments = build(name, frame_embedding=embedding), inputs(4)
+    before = network(*arguments)
+    for positions in (torch.arange(4) * 2.0, torch.arange(4) * 2 + 0.5, torch.arange(4) + 0.5):
+        arguments[3] = positions
+        moved = (network(*arguments) - before).abs().max()
+        if embedding == "rope" and positions[1] - positions[0] == 1:
+            assert moved < 1e-4, "a rotary embedding knows distances only"
+        else:
+            assert moved > 1e-4
+
+
+@both
+@embeddings
+def test_frames_and_their_positions_may_be_shuffled_together(name: str, embedding: str) -> None:
+    """So nothing but the positions tells frames apart, and each position goes with its own frame."""
+    network, (x, t, tokens, _) = build(name, frame_embedding=embedding), inputs(4)
+    positions, order = torch.tensor([0.5, 2.0, 3.5, 6.0]), torch.tensor([2, 0, 3, 1])
+    shuffled = network(x[:, :, order], t, tokens, positions[order])
+    assert torch.allclose(shuffled, network(x, t, tokens, positions)[:, :, order], atol=1e-4)
+    assert not torch.allclose(shuffled, network(x[:, :, order], t, tokens, positions), atol=1e-3)
+
+
+def test_a_table_is_read_between_its_rows_and_not_beyond_them() -> None:
+    table = LearnedFrames(4, 6)
+    rows = table(torch.arange(4.0))
+    assert torch.equal(rows, table.table)
+    assert torch.allclose(table(torch.tensor([1.5])), (rows[1] + rows[2]) / 2)
+    for outside in (3.5, -0.5):
+        with pytest.raises(ValueError, match=r"leave the learned table of 4 frames \(0 to 3\)"):
+            table(torch.tensor([outside]))
+
+
+def test_turned_queries_and_keys_see_distances_only() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k = torch.randn(2, 1, 16, generator=generator)
+
+    def product(at: float, other: float) -> torch.Tensor:
+        return (
+            rotate(q, frame_turns(torch.tensor([at]), 16)) * rotate(k, frame_turns(torch.tensor([other]), 16))
+        ).sum()
+
+    assert torch.allclose(product(0.0, 2.5), product(7.0, 9.5), atol=1e-5)
+    assert not torch.allclose(product(0.0, 2.5), product(0.0, 3.5), atol=1e-3)
+    assert torch.allclose(rotate(q, frame_turns(torch.tensor([3.0]), 16)).norm(), q.norm())
+
+
+@both
+@embeddings
+def test_checkpointing_keeps_less_and_gives_the_same_gradients(name: str, embedding: str) -> None:
+    network, arguments = build(name, frame_embedding=embedding), inputs()
+
+    def train() -> tuple[list[torch.Tensor], int]:
+        kept: dict[int, int] = {}
+
+        def keep(tensor: torch.Tensor) -> torch.Tensor:
+            kept[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            loss = network(*arguments).square().mean()
+        network.zero_grad()
+        loss.backward()
+        return [p.grad.clone() for p in network.parameters() if p.grad is not None], sum(kept.values())
+
+    plain, all_kept = train()
+    network.gradient_checkpointing = True
+    again, some_kept = train()
+    assert len(plain) == len(again) > 20
+    assert all(torch.equal(one, other) for one, other in zip(plain, again, strict=True))
+    assert some_kept < all_kept / 2
