@@ -99,7 +99,7 @@ class StageBatch:
 def draw_stages(
     batch_size: int,
     stages: int,
-    generator: torch.Generator,
+    generator: torch.Generator | None = None,
     *,
     weights: Sequence[float] | None = None,
     mixing: Mixing = "mixed",
@@ -107,7 +107,8 @@ def draw_stages(
     """A stage for each clip, (B,) int64, drawn by ``weights`` (equal if None).
 
     Mixed batches are stratified, so that the cost of a step does not depend on luck: with B divisible by K and
-    equal weights each stage gets B/K. In ``one-stage`` batches all clips draw the same one.
+    equal weights each stage gets B/K. In ``one-stage`` batches all clips draw the same one. Without a ``generator``
+    torch's global one draws.
 
     Raises:
         ValueError: there are not as many weights as stages.

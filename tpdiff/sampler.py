@@ -25,7 +25,7 @@ Network = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """(x, timesteps (B,), frame positions (F_j,)) to the prediction."""
 
 
-def predictor(network: Network, pyramid: TemporalPyramid, *, prediction: PredictionKind) -> StagePredict:
+def predictor(network: Network, pyramid: TemporalPyramid, *, prediction: PredictionKind = "velocity") -> StagePredict:
     """A network as the sampler asks it."""
 
     def predict(stage: Stage, x: torch.Tensor, at: Level) -> Estimate:
