@@ -39,6 +39,7 @@ _SCORES: Mapping[str, str] = {
     "kvd": "Kernel video distance",
     "temporal_flicker": "Temporal steadiness",
     "motion_energy_ratio": "Motion energy over real",
+    "judder_ratio": "Motion inside pairs of frames over between",
     "digit_accuracy": "Digit accuracy",
     "direction_accuracy": "Direction accuracy",
 }

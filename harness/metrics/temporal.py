@@ -131,8 +131,8 @@ class MotionEnergyRatio:
             NotComparableError: no reference, or frames, size or frame rate differ.
             MediaError: the videos have fewer than two frames.
         """
-        real = _comparable(generated, reference, self.name)
-        ours, theirs = _collect(generated, motion_energy), _collect(real, motion_energy)
+        real = comparable_reference(generated, reference, self.name)
+        ours, theirs = gap_energies(generated), gap_energies(real)
         protocol = {
             "formula": "E|x[f+1] - x[f]|^2 of generated / of reference, pixels in [0, 1]",
             "frames": generated.frames,
@@ -161,6 +161,11 @@ class MotionEnergyRatio:
             per_sample=per_sample,
             protocol=protocol,
         )
+
+
+def gap_energies(videos: VideoSet) -> np.ndarray:
+    """:func:`motion_energy` of all videos, (N, T-1), read batch by batch."""
+    return _collect(videos, motion_energy)
 
 
 def bootstrap_interval(*samples: np.ndarray) -> tuple[float, float] | tuple[None, None]:
@@ -211,7 +216,12 @@ def _collect(videos: VideoSet, measure: Callable[[np.ndarray], np.ndarray]) -> n
     return np.concatenate([measure(batch) for batch in videos.batches(_BATCH)])
 
 
-def _comparable(generated: VideoSet, reference: VideoSet | None, metric: str) -> VideoSet:
+def comparable_reference(generated: VideoSet, reference: VideoSet | None, metric: str) -> VideoSet:
+    """The reference, if motion can be compared with it.
+
+    Raises:
+        NotComparableError: there is none, or frames, size or frame rate differ.
+    """
     if reference is None:
         raise NotComparableError(f"cannot score '{metric}' without reference videos; give a folder of real clips.")
     rates = {videos.fps for videos in (generated, reference)} - {None}

@@ -1,0 +1,125 @@
+"""Time of the pyramid over time of its control, beside what FLOPs promise. Goals: within 10 %; alignment at most 2 %.
+
+The shape is that of the standard study: 16 frames of 16x16, 24 clips a training step, 30 Euler steps for 8 videos.
+Both sides of a ratio are called in turn, so that a drift of the machine falls on both. Run with
+``pytest benchmarks/bench_pyramid.py``; a few minutes on 2 cores.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import pytest
+import torch
+from pytest_benchmark.fixture import BenchmarkFixture
+
+from baselines.full_rate import FullRate
+from harness.assembly import build_dataset, build_generator, build_request
+from harness.generator import NullProbe
+from harness.measure.flops import flop_counter
+from harness.measure.probe import SpanProbe
+from harness.study import Study, load_study, locate
+from harness.training import Trainer, make_batch
+from tpdiff import CostPolynomial, sampling_cost, training_cost
+from tpdiff.generator import TPDiff
+
+PAIRS = 5
+VIDEOS = 8
+
+
+def study_with(backbone: str, stages: int) -> Study:
+    """The standard study with this backbone and number of stages, without guidance."""
+    plain = load_study(locate("standard", "studies")).model_dump()
+    plain["backbone"] = {"name": backbone, "options": {}}
+    plain["generators"] = [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": stages}}]
+    plain["sampling"]["guidance"] = 1.0
+    return Study.model_validate(plain)
+
+
+@dataclass
+class Side:
+    """One generator, ready to take training steps and to sample."""
+
+    study: Study
+    label: str
+
+    def __post_init__(self) -> None:
+        self.dataset = build_dataset(self.study)
+        generator = build_generator(self.study, self.dataset, label=self.label, seed=0, weights=None)
+        assert isinstance(generator, FullRate | TPDiff)
+        self.generator = generator
+        self.trainer = Trainer(generator, self.study, self.dataset, label=self.label, seed=0)
+        self.probe = SpanProbe()
+        self.batch = make_batch(self.study, self.dataset, seed=0, step=0)
+        self.request = build_request(self.study, self.dataset, range(VIDEOS))
+
+    def train(self) -> None:
+        self.trainer.train_step(self.batch, self.probe)
+
+    def sample(self) -> None:
+        self.generator.generate(self.request, NullProbe())
+
+    def call_flops(self, frames: int, *, backward: bool) -> int:
+        """FLOP of the network on one clip of ``frames`` frames."""
+        clips, tokens = self.batch.clips[:1, :, :frames], self.batch.tokens[:1]
+        with flop_counter() as counter, torch.set_grad_enabled(backward):
+            said = self.generator.denoiser(clips, torch.tensor([0.5]), tokens, torch.arange(frames).float())
+            if backward:
+                said.sum().backward()
+        return int(counter.get_total_flops())
+
+    def cost(self, *, backward: bool) -> CostPolynomial:
+        return CostPolynomial.fit({frames: self.call_flops(frames, backward=backward) for frames in (2, 4, 8, 16)})
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def ratios(ours: Callable[[], object], theirs: Callable[[], object]) -> list[float]:
+    """Ours over theirs, sorted; the first pair warms up and does not count."""
+    found = []
+    for number in range(PAIRS + 1):
+        if number % 2:
+            own, other = seconds(ours), seconds(theirs)
+        else:
+            other, own = seconds(theirs), seconds(ours)
+        found.append(own / other)
+    return sorted(found[1:])
+
+
+@pytest.mark.parametrize("stages", [1, 2, 3, 4])
+@pytest.mark.parametrize("backbone", ["tiny-unet", "tiny-dit"])
+def test_pyramid_over_control(benchmark: BenchmarkFixture, backbone: str, stages: int) -> None:
+    study = study_with(backbone, stages)
+    torch.set_num_threads(study.threads)
+    ours, control = Side(study, "tpdiff"), Side(study, "full-rate")
+    assert isinstance(ours.generator, TPDiff)
+    pyramid, frames = ours.generator.pyramid, ours.request.frames
+    step, call = control.cost(backward=True), control.cost(backward=False)
+    promised = {
+        "training": training_cost(pyramid, step, frames=frames) / step.at(frames),
+        "sampling": 1 / sampling_cost(pyramid, call, frames=frames, steps=ours.request.steps).speedup,
+    }
+    measured = {
+        "training": ratios(ours.train, control.train),
+        "sampling": ratios(ours.sample, control.sample),
+    }
+    ours.probe.spans_s.clear()
+    spent = sum(seconds(ours.train) for _ in range(PAIRS))
+    share = ours.probe.spans_s["alignment"] / spent
+    told: dict[str, Any] = {"alignment / step": f"{share:.2%}"}
+    for what, found in measured.items():
+        told[what] = (
+            f"time {median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f}), FLOP {promised[what]:.3f}, "
+            f"time / FLOP {median(found) / promised[what]:.3f}"
+        )
+    benchmark.extra_info.update(told)
+    print(f"\n{backbone} K = {stages}: " + "; ".join(f"{name}: {value}" for name, value in told.items()))
+    benchmark.pedantic(ours.train, rounds=1)
