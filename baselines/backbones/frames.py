@@ -16,17 +16,22 @@ from harness.errors import UsageError
 
 FrameEmbedding = Literal["sinusoid", "table", "rope"]
 PERIOD = 100
-"""Longest wavelength over 2 pi, in frames."""
+"""Longest wavelength over the shortest."""
 
 
 class SinusoidalFrames(nn.Linear):
-    """A learned map of computed sinusoids: (F,) positions to (F, channels)."""
+    """A learned map of computed sinusoids: (F,) positions to (F, channels).
+
+    The shortest wavelength is two frames. A pyramid's last stage starts from pairs of equal frames, and what makes
+    two of one is to know which is the first: with the usual 2 pi frames a smooth map of the features cannot tell, and
+    samples judder (docs/results/README.md).
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__(channels, channels)
 
     def forward(self, positions: torch.Tensor) -> torch.Tensor:
-        return super().forward(sinusoid(positions, self.in_features, period=PERIOD))
+        return super().forward(sinusoid(torch.pi * positions, self.in_features, period=PERIOD))
 
 
 class LearnedFrames(nn.Module):
@@ -74,7 +79,7 @@ def frame_features(embedding: FrameEmbedding, *, frames: int, channels: int) -> 
 def frame_turns(positions: torch.Tensor, head_channels: int) -> torch.Tensor:
     """Rotary embedding of (F,) positions: cosines and sines (F, 2, head_channels / 4) for half of a head's channels.
 
-    The other half stays free of time, as where the axes of a video share a head.
+    The fastest turns by 1 a frame. The other half stays free of time, as where the axes of a video share a head.
     """
     pairs = head_channels // 4
     angles = positions.float()[:, None] * PERIOD ** -(torch.arange(pairs, device=positions.device) / pairs)

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from baselines.backbones import tiny_dit, tiny_unet
-from baselines.backbones.frames import LearnedFrames, frame_turns
+from baselines.backbones.frames import LearnedFrames, SinusoidalFrames, frame_turns
 from baselines.backbones.layers import rotate, sinusoid
 from harness.denoiser import Denoiser
 from harness.errors import UsageError
@@ -165,6 +165,24 @@ def test_frames_and_their_positions_may_be_shuffled_together(name: str, embeddin
     shuffled = network(x[:, :, order], t, tokens, positions[order])
     assert torch.allclose(shuffled, network(x, t, tokens, positions)[:, :, order], atol=1e-4)
     assert not torch.allclose(shuffled, network(x[:, :, order], t, tokens, positions), atol=1e-3)
+
+
+def test_the_two_frames_of_a_pair_are_told_apart_by_a_linear_map() -> None:
+    """Least squares from the features to "first of its pair"; with the shortest wavelength at 2 pi it is hopeless."""
+    positions = torch.arange(32.0)
+    first = 1 - 2 * (positions % 2)
+
+    def unexplained(features: torch.Tensor) -> float:
+        narrow = features[:, ::4].double()  # fewer features than frames, so that not just anything can be fitted
+        solution = torch.linalg.lstsq(narrow, first.double()[:, None]).solution
+        return float((narrow @ solution - first[:, None]).square().mean())
+
+    frames = SinusoidalFrames(64)
+    with torch.no_grad():
+        frames.weight.copy_(torch.eye(64))
+        frames.bias.zero_()
+        assert unexplained(frames(positions)) < 0.01
+        assert unexplained(frames(positions / torch.pi)) > 0.8
 
 
 def test_a_table_is_read_between_its_rows_and_not_beyond_them() -> None:
