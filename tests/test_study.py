@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from copy import deepcopy
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
+from harness.assembly import build_dataset, build_generator
 from harness.errors import UsageError
 from harness.study import Study, load_study, locate, read_yaml, shipped
 
@@ -38,6 +40,16 @@ def complaint(content: object, folder: Path) -> str:
 @pytest.mark.parametrize("name", sorted(shipped("studies")))
 def test_every_shipped_study_resolves(name: str) -> None:
     assert load_study(locate(name, "studies")).name == name
+
+
+def test_the_sections_shown_in_the_how_to_are_valid(quick: dict[str, Any], tmp_path: Path) -> None:
+    page = Path(__file__).parents[1] / "docs" / "howto.md"
+    shown = re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL)
+    assert len(shown) == 1
+    study = load_study(written(quick | yaml.safe_load(shown[0]), tmp_path))
+    data = build_dataset(study)
+    for entry in study.generators:
+        build_generator(study, data, label=entry.label, seed=0, weights=None)
 
 
 def test_a_resolved_study_written_and_read_again_is_the_same_study(quick: dict[str, Any], tmp_path: Path) -> None:
