@@ -24,7 +24,7 @@ from harness.measure.flops import flop_counter
 from harness.measure.probe import SpanProbe
 from harness.study import Study, load_study, locate
 from harness.training import Trainer, make_batch
-from tpdiff import CostPolynomial, sampling_cost, training_cost
+from tpdiff import CostPolynomial, TemporalPyramid, sampling_cost, training_cost
 from tpdiff.generator import TPDiff
 
 PAIRS = 5
@@ -72,8 +72,40 @@ class Side:
                 said.sum().backward()
         return int(counter.get_total_flops())
 
+    def call_seconds(self, frames: int, clips: int, *, backward: bool) -> float:
+        """Median time of the network on ``clips`` clips of ``frames`` frames."""
+        batch = self.batch.clips[:1, :, :frames].expand(clips, -1, -1, -1, -1).contiguous()
+        times, tokens = torch.full((clips,), 0.5), self.batch.tokens[:1].expand(clips, -1)
+
+        def call() -> None:
+            with torch.set_grad_enabled(backward):
+                said = self.generator.denoiser(batch, times, tokens, torch.arange(frames).float())
+                if backward:
+                    said.sum().backward()
+
+        call()
+        return median(seconds(call) for _ in range(PAIRS))
+
     def cost(self, *, backward: bool) -> CostPolynomial:
         return CostPolynomial.fit({frames: self.call_flops(frames, backward=backward) for frames in (2, 4, 8, 16)})
+
+
+def calls_alone(control: Side, pyramid: TemporalPyramid) -> dict[str, float]:
+    """Time of the pyramid's network calls over that of the control's, with nothing around them.
+
+    Above the ratio of FLOPs: small calls run less well. Below the whole ratio: what is done outside the network.
+    """
+    full, size = control.request.frames, control.study.training.batch
+    seen = [pyramid.resampling.frames(full, stage.stride) for stage in pyramid.stages]
+    shares = pyramid.split_steps(control.request.steps)
+    training = sum(control.call_seconds(frames, size // len(pyramid), backward=True) for frames in seen)
+    sampling = sum(
+        steps * control.call_seconds(frames, VIDEOS, backward=False) for steps, frames in zip(shares, seen, strict=True)
+    )
+    return {
+        "training": training / control.call_seconds(full, size, backward=True),
+        "sampling": sampling / control.call_seconds(full, VIDEOS, backward=False) / control.request.steps,
+    }
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -114,11 +146,12 @@ def test_pyramid_over_control(benchmark: BenchmarkFixture, backbone: str, stages
     ours.probe.spans_s.clear()
     spent = sum(seconds(ours.train) for _ in range(PAIRS))
     share = ours.probe.spans_s["alignment"] / spent
+    alone = calls_alone(control, pyramid)
     told: dict[str, Any] = {"alignment / step": f"{share:.2%}"}
     for what, found in measured.items():
         told[what] = (
             f"time {median(found):.3f} ({found[0]:.3f} to {found[-1]:.3f}), FLOP {promised[what]:.3f}, "
-            f"time / FLOP {median(found) / promised[what]:.3f}"
+            f"time / FLOP {median(found) / promised[what]:.3f}, network calls alone {alone[what]:.3f}"
         )
     benchmark.extra_info.update(told)
     print(f"\n{backbone} K = {stages}: " + "; ".join(f"{name}: {value}" for name, value in told.items()))
