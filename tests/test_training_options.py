@@ -15,7 +15,6 @@ import torch._dynamo
 import torch._inductor.config
 from safetensors.torch import load_file
 from torch import nn
-from torch.utils.checkpoint import checkpoint
 
 from harness.averaging import Averages
 from harness.denoiser import Denoiser
@@ -43,7 +42,7 @@ class Tower(Denoiser):
         time = timestep.view(-1, 1, 1, 1, 1).expand_as(x_t)
         x = self.first(torch.stack([x_t, time], dim=-1))
         for block in self.blocks:
-            x = x + (checkpoint(block, x, use_reentrant=False) if self.gradient_checkpointing else block(x))
+            x = x + self.run(block, x)
         return self.last(x).squeeze(-1)
 
 
