@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from statistics import fmean
 
-from harness.generator import Generator, NullProbe, Request, no_training_step
+from harness.generator import Generator, NullProbe, Request
 from harness.measure.flops import flop_counter
 from harness.measure.probe import CountingProbe
 from harness.records import Measurement, cost
@@ -55,7 +55,6 @@ def training_costs(trainer: Trainer, *, label: str, seed: int) -> list[Measureme
     ]
 
 
-def no_training_costs(label: str, seed: int) -> Measurement:
+def no_training_costs(*, label: str, seed: int, reason: str) -> Measurement:
     """The row that stands for a training step that does not exist."""
-    reason = no_training_step(label)
     return cost(label, seed, "flops", "training_step", "FLOP", None, "", reason=reason)

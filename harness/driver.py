@@ -104,18 +104,23 @@ class _Driver:
         """Ids of the units without which this one makes no sense."""
         if unit.kind == "train" or (unit.kind == "sample" and unit.generator == REAL):
             return []
-        before = {"latency": "time", "memory": "train", "count": "train", "sample": "train", "score": "sample"}
+        kinds = {"latency": "time", "memory": "train", "count": "train", "sample": "train", "score": "sample"}
+        before, whose = kinds[unit.kind], unit.generator
+        if before == "train":
+            assert whose is not None
+            whose = self.study.generator(whose).trained_as
         return [
             other.id
             for other in plan(self.study)
-            if (other.kind, other.generator, other.seed) == (before[unit.kind], unit.generator, unit.seed)
+            if (other.kind, other.generator, other.seed) == (before, whose, unit.seed)
         ]
 
     def _time(self, unit: Unit, update: Update) -> None:
         """One launch: a worker for each trained generator; one that fails leaves the others their timings."""
         assert unit.launch is not None
-        trained = [entry.label for entry in self.study.generators if f"train/{entry.label}/{unit.seed}" in self.done]
-        untrained = [entry.label for entry in self.study.generators if entry.label not in trained]
+        entries = self.study.generators
+        trained = [entry.label for entry in entries if f"train/{entry.trained_as}/{unit.seed}" in self.done]
+        untrained = [entry.label for entry in entries if entry.label not in trained]
         with ExitStack() as stack:
             workers = {
                 label: stack.enter_context(self._start(f"time-{label}-{unit.seed}-{unit.launch}")) for label in trained
@@ -148,11 +153,12 @@ class _Driver:
     def _untimed(self, unit: Unit, timed: Container[tuple[str, str]]) -> list[Measurement]:
         """A generator that could be trained, in launches that did not fail, was timed in every scope it has."""
         rows = []
-        for label, scope in product((entry.label for entry in self.study.generators), self.study.latency.timed):
-            if (label, scope) not in timed:
+        for entry, scope in product(self.study.generators, self.study.latency.timed):
+            if (entry.label, scope) not in timed:
                 failed = [need for need in self._needs(unit) if need not in self.done]
-                reason = f"needs {', '.join(failed)}, which failed" if failed else no_training_step(label)
-                rows.append(_absent(label, unit.seed, "latency_s", scope, "s", reason))
+                untrained = no_training_step(entry.label, weights_of=entry.weights_of)
+                reason = f"needs {', '.join(failed)}, which failed" if failed else untrained
+                rows.append(_absent(entry.label, unit.seed, "latency_s", scope, "s", reason))
         return rows
 
     def _require(self, needs: Iterable[str]) -> None:

@@ -38,7 +38,7 @@ class Facts:
     nfe: Mapping[str, frozenset[int]]
     """Network evaluations per sample that each generator's samples took."""
     steps: Mapping[tuple[str, int], int]
-    """Training steps done, by generator and seed."""
+    """Training steps behind the weights, by generator and seed."""
     failures: Mapping[str, UnitRecord]
     """Units whose last attempt failed."""
 
@@ -50,6 +50,7 @@ class Facts:
         for record in samples.values():
             nfe.setdefault(record.generator, set()).add(record.nfe)
         units = {record.unit: record for record in run.read(UnitRecord)}
+        trained = {(r.generator, r.seed): r.step for r in run.read(TrainingRecord)}
         return cls(
             control=study.control,
             candidate=candidate,
@@ -63,7 +64,12 @@ class Facts:
                 for r in run.read(SampleScores)
             },
             nfe={name: frozenset(counts) for name, counts in nfe.items()},
-            steps={(r.generator, r.seed): r.step for r in run.read(TrainingRecord)},
+            steps={
+                (entry.label, seed): trained[entry.trained_as, seed]
+                for entry in study.generators
+                for seed in study.seeds
+                if (entry.trained_as, seed) in trained
+            },
             failures={name: record for name, record in units.items() if record.status == "failed"},
         )
 

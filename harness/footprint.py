@@ -6,7 +6,7 @@ which is what the method is responsible for.
 
 from __future__ import annotations
 
-from harness.generator import Batch, Generator, NullProbe, Request, no_training_step
+from harness.generator import Batch, Generator, NullProbe, Request
 from harness.measure.memory import MemoryProbe, MemoryWatch
 from harness.records import Measurement, cost
 from harness.training import Trainer
@@ -35,9 +35,8 @@ def training_memory(trainer: Trainer, batch: Batch, *, label: str, seed: int, de
     return _rows(watch, peak, label=label, seed=seed, scope="training_step", size={"batch": len(batch.clips)})
 
 
-def no_training_memory(*, label: str, seed: int) -> list[Measurement]:
+def no_training_memory(*, label: str, seed: int, reason: str) -> list[Measurement]:
     """The rows that stand for a training step that does not exist."""
-    reason = no_training_step(label)
     return [cost(label, seed, metric, "training_step", "byte", None, "", reason=reason) for metric in (PEAK, WORKING)]
 
 

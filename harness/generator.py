@@ -264,6 +264,8 @@ class Trainable(Generator, Protocol):
         ...
 
 
-def no_training_step(label: str) -> str:
-    """Why a generator without a training step has no training costs."""
+def no_training_step(label: str, *, weights_of: str | None) -> str:
+    """Why a generator has no training costs of its own: it takes another one's weights, or has no training step."""
+    if weights_of is not None:
+        return f"'{label}' is not trained: it samples with the weights of '{weights_of}'"
     return f"'{label}' cannot be trained here: it has no training_step"

@@ -38,6 +38,14 @@ class GeneratorEntry(Named):
 
     label: str = ""
     """Name in records and reports; the plugin's name if not given. Lets one plugin run with two sets of options."""
+    weights_of: str | None = None
+    """Label of another generator whose trained weights this one samples with, instead of being trained itself. Its
+    options may then differ in sampling alone."""
+
+    @property
+    def trained_as(self) -> str:
+        """Label of the generator whose training makes the weights of this one: its own, or that of ``weights_of``."""
+        return self.weights_of or self.label
 
     @model_validator(mode="before")
     @classmethod
@@ -238,6 +246,16 @@ class Study(_Section):
                 raise ValueError(f"two generators are labelled '{label}'; give each a label of its own")
         if self.control not in labels:
             raise ValueError(f"control '{self.control}' is none of the generators: {', '.join(labels)}")
+        for generator in self.generators:
+            source = generator.weights_of
+            if source is None:
+                continue
+            trained = [other.label for other in self.generators if other.weights_of is None]
+            if source not in trained:
+                raise ValueError(
+                    f"'{generator.label}' takes the weights of '{source}', which is no generator that is trained here; "
+                    f"weights_of can be: {', '.join(trained) or 'none, since none is trained'}"
+                )
         for name, values in (("seeds", self.seeds), ("metrics", self.metrics), ("reports", self.reports)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} lists a value twice")

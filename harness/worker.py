@@ -32,7 +32,7 @@ from harness.assembly import (
 from harness.costs import no_training_costs, sampling_costs, training_costs
 from harness.errors import TpbenchError, UnitError, UsageError, WeightsError
 from harness.footprint import no_training_memory, request_memory, training_memory
-from harness.generator import Generation, Generator, NullProbe, Request, Selective, Trainable
+from harness.generator import Generation, Generator, NullProbe, Request, Selective, Trainable, no_training_step
 from harness.measure.clock import timed
 from harness.plan import REAL
 from harness.records import SampleRecord
@@ -50,13 +50,14 @@ class Session:
     def __init__(self, run: Run, study: Study, label: str, seed: int) -> None:
         self.run, self.study, self.label, self.seed = run, study, label, seed
         self.dataset = build_dataset(study)
-        self.weights = weights_file(run, label=label, seed=seed)
+        self.trained_as = label if label == REAL else study.generator(label).trained_as
+        self.weights = weights_file(run, label=self.trained_as, seed=seed)
         self.state = state_file(run, label=label, seed=seed)
 
     @cached_property
     def generator(self) -> Generator:
-        """Ready to sample, with its trained weights if it can be trained."""
-        return self._build(self._found(self.weights) if self.trainable else None)
+        """Ready to sample, with trained weights if it, or the one whose weights it takes, can be trained."""
+        return self._build(self._found(self.weights) if can_be_trained(self.study, self.trained_as) else None)
 
     @cached_property
     def trainer(self) -> Trainer:
@@ -68,7 +69,13 @@ class Session:
 
     @property
     def trainable(self) -> bool:
-        return can_be_trained(self.study, self.label)
+        """Whether this generator is trained itself."""
+        return self.trained_as == self.label and can_be_trained(self.study, self.label)
+
+    @property
+    def no_training(self) -> str:
+        """Why it is not."""
+        return no_training_step(self.label, weights_of=self.study.generator(self.label).weights_of)
 
     def _build(self, weights: Path | None) -> Generator:
         return build_generator(self.study, self.dataset, label=self.label, seed=self.seed, weights=weights)
@@ -80,8 +87,8 @@ class Session:
     def _found(self, checkpoint: Path) -> Path:
         if not checkpoint.is_file():
             raise WeightsError(
-                f"'{self.label}' was trained, but {checkpoint} is gone, and an untrained network is no substitute. "
-                f"Restore the file, or delete {self.run.root} and run the study again."
+                f"'{self.trained_as}' was trained, but {checkpoint} is gone, and an untrained network is no "
+                f"substitute. Restore the file, or delete {self.run.root} and run the study again."
             )
         return checkpoint
 
@@ -110,7 +117,7 @@ class Session:
         if self.trainable:
             rows += training_costs(self.trainer, label=self.label, seed=self.seed)
         else:
-            rows.append(no_training_costs(self.label, self.seed))
+            rows.append(no_training_costs(label=self.label, seed=self.seed, reason=self.no_training))
         self.run.append(rows)
         return {}
 
@@ -124,7 +131,7 @@ class Session:
             batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.trainer.step)
             self.run.append(training_memory(self.trainer, batch, **where))
         else:
-            self.run.append(no_training_memory(label=self.label, seed=self.seed))
+            self.run.append(no_training_memory(label=self.label, seed=self.seed, reason=self.no_training))
         return {}
 
     def sample(self, sample_ids: list[int]) -> dict[str, Any]:

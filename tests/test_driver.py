@@ -121,6 +121,34 @@ def test_a_generator_that_cannot_be_trained_has_a_row_with_the_reason_for_every_
     assert {row.reason for row in rows.values()} == {"'Untrained' cannot be trained here: it has no training_step"}
 
 
+def with_twin(source: str, *, label: str) -> Study:
+    """A study of one generator and of a twin that takes its weights."""
+    data = study(source, sampling={"videos": 2, "batch": 2, "steps": 3}).model_dump()
+    data["generators"] = [*data["generators"], {"name": source, "label": "twin", "weights_of": label}]
+    return Study.model_validate(data)
+
+
+def test_a_generator_can_sample_with_the_weights_of_another(tmp_path: Path) -> None:
+    run, code = start(tmp_path, with_twin("tpdiff", label="tpdiff"))
+    assert code == 0
+    assert {record.generator for record in run.read(TrainingRecord)} == {"tpdiff"}
+    samples = {(record.generator, record.sample_id): record.sha256 for record in run.read(SampleRecord)}
+    assert [samples["twin", number] for number in range(2)] == [samples["tpdiff", number] for number in range(2)]
+    rows = [row for row in run.read(Measurement) if row.generator == "twin"]
+    untrained = {row.metric: row.reason for row in rows if row.scope == "training_step"}
+    assert untrained.keys() == {"flops", "peak_memory_bytes", "working_memory_bytes"}
+    assert set(untrained.values()) == {"'twin' is not trained: it samples with the weights of 'tpdiff'"}
+    assert all(row.value is not None for row in rows if row.scope != "training_step")
+
+
+def test_who_takes_the_weights_of_a_failed_training_fails_with_its_name(tmp_path: Path) -> None:
+    source = plugin(tmp_path, "Raises", "def training_step(self, batch, probe):\n    raise RuntimeError('no kernel')")
+    run, code = start(tmp_path / "run", with_twin(source, label="Raises"))
+    assert code == 3
+    reasons = {name: record.reason or "" for name, record in last_units(run).items() if record.generator == "twin"}
+    assert reasons["sample/twin/0/0"] == "needs train/Raises/0, which failed"
+
+
 def test_a_second_call_of_a_finished_study_changes_no_record(complete: Run) -> None:
     before = {path: path.read_bytes() for path in (complete.root / "records").iterdir()}
     assert execute(COMPLETE, complete, progress=Progress(quiet=True)) == 0

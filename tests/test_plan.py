@@ -24,6 +24,16 @@ def test_needs_come_before_those_who_need_them() -> None:
     assert [ids.index(unit) for unit in order] == sorted(ids.index(unit) for unit in order)
 
 
+def test_a_generator_that_takes_the_weights_of_another_is_sampled_and_not_trained() -> None:
+    data = quick().model_dump()
+    late = {"name": "tpdiff", "label": "late", "weights_of": "tpdiff", "options": {"shares": [1, 1, 4]}}
+    data["generators"] = [*data["generators"], late]
+    with_late, without = plan(Study.model_validate(data)), plan(quick())
+    own = [unit for unit in with_late if unit.generator == "late"]
+    assert [unit for unit in with_late if unit.generator != "late"] == list(without)
+    assert {unit.kind for unit in own} == {unit.kind for unit in without if unit.generator == "tpdiff"} - {"train"}
+
+
 def test_batches_cover_every_sample_once() -> None:
     study = quick()
     uneven = study.model_copy(update={"sampling": study.sampling.model_copy(update={"videos": 50, "batch": 16})})

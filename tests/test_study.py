@@ -137,6 +137,8 @@ def test_an_unknown_plugin_is_found_at_its_place(quick: dict[str, Any], tmp_path
         (set_at("generators", 1, "label", value="real"), "and not 'real'"),
         (set_at("generators", 1, "label", value="a/b"), "a label is 1 to 64 letters"),
         (set_at("control", value="nobody"), "control 'nobody' is none of the generators: full-rate, tpdiff"),
+        (set_at("generators", 1, "weights_of", value="nobody"), "weights_of can be: full-rate"),
+        (set_at("generators", 1, "weights_of", value="tpdiff"), "weights_of can be: full-rate"),
         (set_at("seeds", value=[1, 1]), "seeds lists a value twice"),
         (set_at("metrics", value=["kvd[transnetv2]"] * 2), "metrics lists a value twice"),
         (set_at("training", value=None), "training: Input should be"),
