@@ -146,16 +146,18 @@ def load_claims(path: Path) -> ClaimsFile:
 
 
 def judge(run: Run, study: Study) -> list[Verdict]:
-    """Judge the study's claims by what the run recorded, and write ``claims.json``.
+    """Judge the study's claims, if it has any, by what the run recorded, and write ``claims.json``.
 
     Reads records only; may be repeated at any time, also on a run that is not finished.
 
     Raises:
         UsageError: the claims file is missing or wrong.
     """
-    file = load_claims(locate(study.claims, "claims"))
-    facts = Facts.of(run, study, candidate=file.candidate)
-    verdicts = [_judge_one(claim, facts, study) for claim in file.claims]
+    verdicts = []
+    if study.claims is not None:
+        file = load_claims(locate(study.claims, "claims"))
+        facts = Facts.of(run, study, candidate=file.candidate)
+        verdicts = [_judge_one(claim, facts, study) for claim in file.claims]
     run.write_json("claims.json", [verdict.model_dump(mode="json") for verdict in verdicts])
     return verdicts
 

@@ -63,6 +63,9 @@ def run_command(
         list[str] | None,
         typer.Option(metavar="FILE.py:CLASS", help="Add a generator to the study. Repeatable."),
     ] = None,
+    jobs: Annotated[
+        int, typer.Option(min=1, metavar="N", help="Trainings and samplings at once; each takes the study's threads.")
+    ] = 1,
     as_json: Json = False,
 ) -> None:
     """Train, sample, measure, score, judge, report. The same command resumes where it was stopped."""
@@ -73,6 +76,7 @@ def run_command(
         runs=runs,
         plugins=plugin or (),
         dry_run=dry_run,
+        jobs=jobs,
         as_json=as_json,
         argv=["tpbench", *context.obj],
     )

@@ -1,17 +1,20 @@
 """Carry out a study's units, each in a process of its own. The same call again does only what is missing.
 
-A unit that fails leaves a record with its reason, and the run goes on with what does not depend on it.
+A unit that fails leaves a record with its reason, and the run goes on with what does not depend on it. Trainings and
+samplings may work side by side; timings and memory are always measured alone.
 """
 
 from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Container, Iterable
-from contextlib import ExitStack
+from collections.abc import Callable, Container, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby, product
-from typing import Any
+from typing import Any, Literal
 
 from harness.errors import UnitError
 from harness.generator import no_training_step
@@ -24,45 +27,116 @@ from harness.store import Run
 from harness.study import Study
 from harness.timing import calls_per_launch, time_launch
 
+Wave = Literal["train", "measure", "sample", "score"]
 
-def execute(study: Study, run: Run, *, progress: Progress) -> int:
-    """Do every unit that is not done. Returns 0, or 3 when a unit failed."""
-    with ExitStack() as stack:
-        return _Driver(study, run, progress, stack).execute()
+
+def execute(study: Study, run: Run, *, progress: Progress, jobs: int = 1) -> int:
+    """Do every unit that is not done, up to ``jobs`` at once. Returns 0, or 3 when a unit failed."""
+    return _Driver(study, run, progress, jobs).execute()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Phase:
+    """Units that share a worker, one after the other."""
+
+    title: str
+    worker_name: str
+    wave: Wave
+    """Neighbours of one wave may work side by side, but for ``measure``: there nothing else may disturb."""
+    units: Sequence[Unit]
+
+
+class _Worker:
+    """The one live worker of a phase: started when it is needed, and anew when it died."""
+
+    def __init__(self, start: Callable[[], WorkerProcess]) -> None:
+        self.start, self.process = start, None
+
+    process: WorkerProcess | None
+
+    def summon(self) -> WorkerProcess:
+        if self.process is None or not self.process.alive:
+            self.dismiss()
+            self.process = self.start()
+        return self.process
+
+    def dismiss(self) -> None:
+        if self.process is not None:
+            self.process.close()
+            self.process = None
+
+
+class _StoppedError(Exception):
+    """The run was interrupted; what is under way is not recorded."""
 
 
 class _Driver:
-    def __init__(self, study: Study, run: Run, progress: Progress, stack: ExitStack) -> None:
-        self.study, self.run, self.progress, self.stack = study, run, progress, stack
+    def __init__(self, study: Study, run: Run, progress: Progress, jobs: int) -> None:
+        self.study, self.run, self.progress, self.jobs = study, run, progress, jobs
         records = run.read(UnitRecord)
         self.attempts = Counter(record.unit for record in records)
         last = {record.unit: record.status for record in records}
         self.done = {unit for unit, status in last.items() if status == "done"}
-        self.worker: WorkerProcess | None = None
-        self.worker_name = ""
+        self.workers: set[_Worker] = set()
+        self.stopping = False
 
     def execute(self) -> int:
         self.run.sweep()
         units = plan(self.study)
         missing = [unit for unit in units if unit.id not in self.done]
-        for (title, worker_name), group in groupby(missing, key=_phase):
-            phase = list(group)
-            with self.progress.task(title, total=sum(self._size(unit) for unit in phase)) as update:
-                completed = 0.0
-                for unit in phase:
-                    self._attempt(unit, worker_name, _shifted(update, completed))
-                    completed += self._size(unit)
-                    update(completed)
-            self._dismiss()
+        for wave, group in groupby(_phases(missing), key=lambda phase: phase.wave):
+            self._side_by_side(list(group), jobs=1 if wave == "measure" else self.jobs)
         return 0 if all(unit.id in self.done for unit in units) else 3
 
-    def _attempt(self, unit: Unit, worker_name: str, update: Update) -> None:
+    def _side_by_side(self, phases: Sequence[_Phase], *, jobs: int) -> None:
+        jobs = min(jobs, len(phases))
+        if jobs == 1:
+            for phase in phases:
+                self._carry_out(phase, beside=0)
+            return
+        with ThreadPoolExecutor(max_workers=jobs) as pool:
+            futures = [pool.submit(self._carry_out, phase, beside=jobs - 1) for phase in phases]
+            try:
+                for future in futures:
+                    future.result()
+            except BaseException:
+                self.stopping = True
+                for future in futures:
+                    future.cancel()
+                for worker in list(self.workers):
+                    worker.dismiss()
+                raise
+
+    def _carry_out(self, phase: _Phase, *, beside: int) -> None:
+        sizes = [self._size(unit) for unit in phase.units]
+        with self.progress.task(phase.title, total=sum(sizes)) as update, self._worker(phase.worker_name) as worker:
+            completed = 0.0
+            for unit, size in zip(phase.units, sizes, strict=True):
+                self._attempt(unit, worker, _shifted(update, completed), beside=beside)
+                completed += size
+                update(completed)
+
+    @contextmanager
+    def _worker(self, name: str) -> Iterator[_Worker]:
+        worker = _Worker(lambda: self._start(name))
+        self.workers.add(worker)
+        try:
+            yield worker
+        finally:
+            worker.dismiss()
+            self.workers.discard(worker)
+
+    def _attempt(self, unit: Unit, worker: _Worker, update: Update, *, beside: int) -> None:
         """Do one unit and record how it ended."""
+        if self.stopping:
+            raise _StoppedError
         started_at, start = datetime.now(UTC).isoformat(timespec="seconds"), time.perf_counter()
         reason = None
         try:
-            self._work(unit, worker_name, update)
+            self._work(unit, worker, update, beside=beside)
         except UnitError as error:
+            if self.stopping:
+                raise _StoppedError from error
             reason = str(error)
         self.attempts[unit.id] += 1
         self.run.append(
@@ -83,7 +157,7 @@ class _Driver:
         else:
             self.run.append(_missing(unit, reason))
 
-    def _work(self, unit: Unit, worker_name: str, update: Update) -> None:
+    def _work(self, unit: Unit, worker: _Worker, update: Update, *, beside: int) -> None:
         if unit.kind == "time":
             self._time(unit, update)
             return
@@ -92,13 +166,15 @@ class _Driver:
             return
         self._require(self._needs(unit))
         command: dict[str, Any] = {"do": unit.kind, "generator": unit.generator, "seed": unit.seed}
+        if unit.kind == "train":
+            command["beside"] = beside
         if unit.batch is not None:
             command["sample_ids"] = batch_ids(self.study, unit.batch)
         if unit.metric is not None:
             command["metric"] = unit.metric
         if unit.scope is not None:
             command["scope"] = unit.scope
-        self._summon(worker_name).call(command, update)
+        worker.summon().call(command, update)
 
     def _needs(self, unit: Unit) -> Iterable[str]:
         """Ids of the units without which this one makes no sense."""
@@ -166,18 +242,6 @@ class _Driver:
         if missing:
             raise UnitError(f"needs {', '.join(missing)}, which failed")
 
-    def _summon(self, name: str) -> WorkerProcess:
-        """The live worker of this name; starts it if there is none, or another, or a dead one."""
-        if self.worker is None or self.worker_name != name or not self.worker.alive:
-            self._dismiss()
-            self.worker, self.worker_name = self.stack.enter_context(self._start(name)), name
-        return self.worker
-
-    def _dismiss(self) -> None:
-        if self.worker is not None:
-            self.worker.close()
-            self.worker = None
-
     def _start(self, name: str) -> WorkerProcess:
         return WorkerProcess(self.run.root, threads=self.study.threads, name=name, timeout_s=self.study.unit_timeout_s)
 
@@ -190,17 +254,24 @@ class _Driver:
         return 1
 
 
-def _phase(unit: Unit) -> tuple[str, str]:
-    """Title of the unit's phase, and name of the worker that its units share."""
+def _phases(units: Iterable[Unit]) -> list[_Phase]:
+    return [
+        _Phase(title=title, worker_name=worker_name, wave=wave, units=list(group))
+        for (title, worker_name, wave), group in groupby(units, key=_phase)
+    ]
+
+
+def _phase(unit: Unit) -> tuple[str, str, Wave]:
+    """Title of the unit's phase, name of the worker that its units share, and its wave."""
     if unit.kind == "train":
-        return f"training {unit.generator}, seed {unit.seed}", f"train-{unit.generator}-{unit.seed}"
+        return f"training {unit.generator}, seed {unit.seed}", f"train-{unit.generator}-{unit.seed}", "train"
     if unit.kind in ("time", "latency"):
-        return f"timing, seed {unit.seed}", ""
+        return f"timing, seed {unit.seed}", "", "measure"
     if unit.kind == "memory":
-        return f"memory of {unit.generator}, {unit.scope}, seed {unit.seed}", unit.id.replace("/", "-")
+        return f"memory of {unit.generator}, {unit.scope}, seed {unit.seed}", unit.id.replace("/", "-"), "measure"
     if unit.kind == "score":
-        return "scoring", "score"
-    return f"sampling {unit.generator}, seed {unit.seed}", f"sample-{unit.generator}-{unit.seed}"
+        return "scoring", "score", "score"
+    return f"sampling {unit.generator}, seed {unit.seed}", f"sample-{unit.generator}-{unit.seed}", "sample"
 
 
 def _missing(unit: Unit, reason: str) -> list[Measurement]:

@@ -72,6 +72,8 @@ class TrainingRecord(Record):
     """Mean loss over the block."""
     seconds: float
     """Wall clock of the block's steps, without checkpointing; contended if the machine was."""
+    beside: int = 0
+    """Other trainings of this run that could be at work meanwhile; above 0 the seconds are contended."""
     samples: int
     """Clips seen since the start of training."""
     learning_rate: float

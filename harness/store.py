@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from filelock import FileLock
 from pydantic import ValidationError
 
 from harness.errors import TpbenchError, UsageError
@@ -94,7 +95,8 @@ class Run:
         path = self._file(kind)
         path.parent.mkdir(parents=True, exist_ok=True)
         text = "".join(record.model_dump_json() + "\n" for record in several)
-        with open(path, "ab") as file:
+        # workers that work side by side append to one file
+        with FileLock(self.root / ".append.lock"), open(path, "ab") as file:
             if file.tell() and not _ends_with_newline(path):
                 text = "\n" + text  # a kill tore the last line: close it, so that it spoils no other
             file.write(text.encode())

@@ -229,8 +229,8 @@ class Study(_Section):
     latency: Latency = Latency()
     metrics: tuple[str, ...]
     """Names of the metrics."""
-    claims: str = "tpdiff"
-    """A claims file by name (shipped) or path."""
+    claims: str | None = "tpdiff"
+    """A claims file by name (shipped) or path; null if the study judges no claim."""
     reports: tuple[str, ...] = ("csv", "html")
     """Names of the reporters."""
     unit_timeout_s: float = Field(default=7200, gt=0)
@@ -364,7 +364,8 @@ def load_study(path: Path) -> Study:
         find("metrics", metric, where=f"{path}: metrics[{number}]")
     for number, reporter in enumerate(study.reports):
         find("reporters", reporter, where=f"{path}: reports[{number}]")
-    locate(study.claims, "claims")
+    if study.claims is not None:
+        locate(study.claims, "claims")
     return study
 
 

@@ -35,7 +35,7 @@ from harness.footprint import no_training_memory, request_memory, training_memor
 from harness.generator import Generation, Generator, NullProbe, Request, Selective, Trainable, no_training_step
 from harness.measure.clock import timed
 from harness.plan import REAL
-from harness.records import SampleRecord
+from harness.records import SampleRecord, TrainingRecord
 from harness.scoring import score
 from harness.store import Run, write_atomically
 from harness.study import Study, load_study
@@ -105,10 +105,14 @@ class Session:
     def request(self, sample_ids: list[int]) -> Request:
         return build_request(self.study, self.dataset, sample_ids)
 
-    def train(self, progress: OnProgress) -> dict[str, Any]:
-        """Train to the end, from the last checkpoint if there is one."""
+    def train(self, progress: OnProgress, *, beside: int) -> dict[str, Any]:
+        """Train to the end, from the last checkpoint if there is one, beside so many other trainings."""
+
+        def record(entry: TrainingRecord) -> None:
+            self.run.append(entry.model_copy(update={"beside": beside}))
+
         if self.trainable:
-            self._fresh_trainer().run(state=self.state, weights=self.weights, record=self.run.append, progress=progress)
+            self._fresh_trainer().run(state=self.state, weights=self.weights, record=record, progress=progress)
         return {}
 
     def count(self) -> dict[str, Any]:
@@ -208,7 +212,7 @@ class Worker:
         label, seed = command["generator"], command["seed"]
         match command["do"]:
             case "train":
-                return self.session(label, seed).train(progress)
+                return self.session(label, seed).train(progress, beside=command["beside"])
             case "count":
                 return self.session(label, seed).count()
             case "check":

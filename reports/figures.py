@@ -50,7 +50,11 @@ def loss_by_seconds(training: Sequence[TrainingRecord], *, series: Mapping[str, 
         clock = [sum(r.seconds for r in records[: count + 1]) for count in range(len(records))]
         _line(axes, clock, [r.loss for r in records], series[label])
     axes.set_xlim(left=0)
-    return _training_drawing(figure, training, "loss-by-seconds", "wall clock of the steps, without checkpoints")
+    beside = max((r.beside for r in training), default=0)
+    contended = f", beside up to {beside} other trainings, so it does not compare" if beside else ""
+    return _training_drawing(
+        figure, training, "loss-by-seconds", f"wall clock of the steps, without checkpoints{contended}"
+    )
 
 
 def staircase(flops: Sequence[Measurement], *, series: Mapping[str, int]) -> Drawing | None:

@@ -112,6 +112,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "control": data.control,
         "real": REAL,
         "verdicts": verdict_cards(data),
+        "judges": data.study.get("claims", "") is not None,
         "tally": _tally(data.verdicts),
         "costs": costs,
         "cost_cards": tables.cards([*costs, *stages, *stage_memory]),

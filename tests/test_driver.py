@@ -33,11 +33,11 @@ def study(*names: str, **changes: object) -> Study:
     return Study.model_validate(data | changes)
 
 
-def start(folder: Path, of: Study) -> tuple[Run, int]:
+def start(folder: Path, of: Study, *, jobs: int = 1) -> tuple[Run, int]:
     run = Run(folder)
     run.root.mkdir(exist_ok=True)
     (run.root / "study.yaml").write_text(of.to_yaml())
-    return run, execute(of, run, progress=Progress(quiet=True))
+    return run, execute(of, run, progress=Progress(quiet=True), jobs=jobs)
 
 
 def last_units(run: Run) -> dict[str, UnitRecord]:
@@ -47,7 +47,7 @@ def last_units(run: Run) -> dict[str, UnitRecord]:
 def plugin(folder: Path, name: str, body: str) -> str:
     """A generator in a file of its own: the control with one fault."""
     file = folder / f"{name.lower()}.py"
-    head = f"import os, signal, time\nfrom baselines.full_rate import FullRate\n\n\nclass {name}(FullRate):\n"
+    head = f"import os, pathlib, signal, time\nfrom baselines.full_rate import FullRate\n\n\nclass {name}(FullRate):\n"
     file.write_text(head + textwrap.indent(textwrap.dedent(body).strip(), "    ") + "\n")
     return f"{file}:{name}"
 
@@ -119,6 +119,32 @@ def test_a_generator_that_cannot_be_trained_has_a_row_with_the_reason_for_every_
     assert rows.keys() == {"flops", "latency_s", "peak_memory_bytes", "working_memory_bytes"}
     assert all(row.value is None for row in rows.values())
     assert {row.reason for row in rows.values()} == {"'Untrained' cannot be trained here: it has no training_step"}
+
+
+@pytest.mark.parametrize(("jobs", "meet"), [(2, True), (1, False)])
+def test_trainings_work_side_by_side_if_asked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, jobs: int, meet: bool
+) -> None:
+    """Each waits until the other one has begun, too, and fails where it waits in vain."""
+    body = """
+        def training_step(self, batch, probe):
+            folder, name = pathlib.Path(os.environ["MEETING"]), type(self).__name__
+            (folder / name).touch()
+            patience = time.monotonic() + float(os.environ["PATIENCE"])
+            while len(list(folder.iterdir())) < 2:
+                if time.monotonic() > patience:
+                    raise RuntimeError("nobody came")
+                time.sleep(0.05)
+            return super().training_step(batch, probe)
+        """
+    (tmp_path / "meeting").mkdir()
+    monkeypatch.setenv("MEETING", str(tmp_path / "meeting"))
+    monkeypatch.setenv("PATIENCE", "90" if meet else "0.5")
+    here, there = plugin(tmp_path, "Here", body), plugin(tmp_path, "There", body)
+    of = study(here, there, sampling={"videos": 1, "batch": 1, "steps": 1})
+    run, code = start(tmp_path / "run", of, jobs=jobs)
+    trained = {record.generator for record in run.read(TrainingRecord)}
+    assert (code, trained) == ((0, {"Here", "There"}) if meet else (3, {"There"}))
 
 
 def with_twin(source: str, *, label: str) -> Study:

@@ -1,4 +1,4 @@
-"""kill -9 at any moment: the same command resumes to the same samples, scores and counts."""
+"""kill -9 or Ctrl-C at any moment: the same command resumes to the same samples, scores and counts."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ STUDY = {
 }
 
 
-def command(folder: Path) -> list[str]:
+def command(folder: Path, *more: str) -> list[str]:
     study = folder / "killed.yaml"
     study.write_text(yaml.safe_dump(STUDY))
-    return [sys.executable, "-m", "harness.cli", "run", str(study), "--runs", str(folder / "runs")]
+    return [sys.executable, "-m", "harness.cli", "run", str(study), "--runs", str(folder / "runs"), *more]
 
 
 def run_of(folder: Path) -> Run | None:
@@ -44,28 +44,30 @@ def run_of(folder: Path) -> Run | None:
     return Run(found[0].parent) if found else None
 
 
-def finish(folder: Path) -> Run:
-    subprocess.run(command(folder), check=True, capture_output=True, timeout=240)
+def finish(folder: Path, *more: str) -> Run:
+    subprocess.run(command(folder, *more), check=True, capture_output=True, timeout=240)
     run = run_of(folder)
     assert run is not None
     return run
 
 
-def kill_when(folder: Path, ready: Callable[[Run], bool]) -> Run:
-    """Start the command, wait for the moment, kill -9 the driver alone, and see its workers leave."""
-    driver = subprocess.Popen(command(folder), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+def kill_when(
+    folder: Path, ready: Callable[[Run], bool], *more: str, sent: signal.Signals = signal.SIGKILL
+) -> tuple[Run, int]:
+    """Start the command, wait for the moment, kill the driver alone, and see its workers leave. Run and exit code."""
+    driver = subprocess.Popen(command(folder, *more), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while (run := run_of(folder)) is None or not ready(run):
         assert driver.poll() is None, "the run ended before it could be killed"
         assert time.monotonic() < deadline
         time.sleep(0.01)
     workers = psutil.Process(driver.pid).children(recursive=True)
-    os.kill(driver.pid, signal.SIGKILL)
-    driver.wait()
+    os.kill(driver.pid, sent)
+    code = driver.wait()
     _, alive = psutil.wait_procs(workers, timeout=10)
     assert workers
     assert not alive, "a worker outlived its driver"
-    return run
+    return run, code
 
 
 def outcome(run: Run) -> dict[str, object]:
@@ -111,7 +113,7 @@ def test_a_run_killed_in_every_phase_resumes_to_the_outcome_of_an_uninterrupted_
     tmp_path: Path, uninterrupted: Run
 ) -> None:
     for moment in (in_training, in_timing, in_counting, in_sampling, in_scoring):
-        killed = kill_when(tmp_path, moment)
+        killed, _ = kill_when(tmp_path, moment)
         recorded = {path.name: path.read_bytes() for path in (killed.root / "records").iterdir()}
         done = outcome(killed)["units"]
     run = finish(tmp_path)
@@ -123,6 +125,21 @@ def test_a_run_killed_in_every_phase_resumes_to_the_outcome_of_an_uninterrupted_
     assert all(attempts.count(unit) == 1 for unit in done), "a finished unit was done again"  # type: ignore[attr-defined]
     assert outcome(run) == outcome(uninterrupted)
     assert not list(run.root.rglob("*.partial")), "half-written files are swept"
+
+
+def both_in_training(run: Run) -> bool:
+    return {record.generator for record in run.read(TrainingRecord)} == {"full-rate", "tpdiff"}
+
+
+def test_trainings_side_by_side_can_be_stopped_and_resume_to_the_same_outcome(
+    tmp_path: Path, uninterrupted: Run
+) -> None:
+    stopped, code = kill_when(tmp_path, both_in_training, "--jobs", "2", sent=signal.SIGTERM)
+    assert code == 130
+    assert not stopped.read(UnitRecord), "what was stopped is neither done nor failed"
+    run = finish(tmp_path, "--jobs", "2")
+    assert outcome(run) == outcome(uninterrupted)
+    assert {record.beside for record in run.read(TrainingRecord)} == {1}
 
 
 @pytest.mark.parametrize(

@@ -34,11 +34,14 @@ if TYPE_CHECKING:
     from harness.records import Verdict
 
 
-def run(name: str, *, runs: Path, plugins: Sequence[str], dry_run: bool, as_json: bool, argv: Sequence[str]) -> int:
+def run(
+    name: str, *, runs: Path, plugins: Sequence[str], dry_run: bool, jobs: int, as_json: bool, argv: Sequence[str]
+) -> int:
     """Carry a study out, judge its claims and render its reports; the exit code of the command."""
     path = locate(name, "studies")
     study = with_plugins(load_study(path), plugins, path)
-    load_claims(locate(study.claims, "claims"))
+    if study.claims is not None:
+        load_claims(locate(study.claims, "claims"))
     folder = runs / study.name / run_name(study)
     if dry_run:
         return show_forecast(study, folder, as_json=as_json)
@@ -49,7 +52,7 @@ def run(name: str, *, runs: Path, plugins: Sequence[str], dry_run: bool, as_json
         require_options(study)
     quiet = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with quiet, single(folder), termination_as_interrupt():
-        code, verdicts, pages = carry_out(study, dataset, Run(folder), argv)
+        code, verdicts, pages = carry_out(study, dataset, Run(folder), argv, jobs=jobs)
     if as_json:
         console.print_json(
             {
@@ -72,7 +75,7 @@ def run(name: str, *, runs: Path, plugins: Sequence[str], dry_run: bool, as_json
 
 
 def carry_out(
-    study: Study, dataset: Dataset, run: Run, argv: Sequence[str]
+    study: Study, dataset: Dataset, run: Run, argv: Sequence[str], *, jobs: int
 ) -> tuple[int, list[Verdict], dict[str, Path]]:
     """Run the missing units, then claims and reports, keeping status.json true at every step."""
     from harness.driver import execute
@@ -104,7 +107,7 @@ def carry_out(
 
     set_state("running")
     try:
-        code = execute(study, run, progress=Progress())
+        code = execute(study, run, progress=Progress(), jobs=jobs)
         set_state("done" if code == 0 else "failed", None if code == 0 else "a unit of work failed")
         verdicts = judge(run, study)
         pages = {name: find("reporters", name).load()(run) for name in study.reports}

@@ -42,7 +42,7 @@ signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts backg
 import sys, time, types
 from harness.cli import main
 fake = types.ModuleType("harness.driver")
-def execute(study, run, *, progress):
+def execute(study, run, *, progress, jobs):
     print("working", file=sys.stderr, flush=True)
     time.sleep(60)
 fake.execute = execute

@@ -51,13 +51,15 @@ class FakeDriver:
 
     def __init__(self) -> None:
         self.calls = 0
+        self.jobs = 0
         self.instead: Callable[[Study, Run], int] | None = None
         self.status_while_running: Any = None
 
-    def execute(self, study: Study, run: Run, *, progress: object) -> int:
+    def execute(self, study: Study, run: Run, *, progress: object, jobs: int) -> int:
         from harness.plan import plan
 
         self.calls += 1
+        self.jobs = jobs
         self.status_while_running = run.read_json("status.json")
         print("a library that talks on stdout")
         if self.instead is not None:
