@@ -113,7 +113,7 @@ def sampling_cost(
     frames: int,
     steps: int,
     solver: SolverName = "euler",
-    calls: int = 1,
+    calls: int | Sequence[int] = 1,
 ) -> SamplingCost:
     """What a video of ``frames`` latent frames costs.
 
@@ -123,19 +123,20 @@ def sampling_cost(
         frames: latent frames at the full rate.
         steps: solver steps over all stages.
         solver: two-evaluation solvers cost twice, but for the step to the clean clip.
-        calls: network calls per evaluation: 2 with guidance.
+        calls: network calls per evaluation: 2 with guidance; one number, or one for each stage. The control has as
+            many as the stage with the most.
 
     Raises:
         ValueError: frames or steps do not fit the pyramid.
     """
     pyramid.check_frames(frames)
     shares, numbers = pyramid.split_steps(steps), evaluations(pyramid, steps=steps, solver=solver)
-    parts = []
+    each, parts = pyramid.each(calls), []
     for stage, share, number in zip(pyramid.stages, shares, numbers, strict=True):
         seen = pyramid.resampling.frames(frames, stage.stride)
-        flops = calls * number * forward.at(seen)
-        parts.append(StageCost(frames=seen, steps=share, evaluations=calls * number, flops=flops))
-    control = calls * sum(numbers) * forward.at(frames)
+        asked = each[stage.index] * number
+        parts.append(StageCost(frames=seen, steps=share, evaluations=asked, flops=asked * forward.at(seen)))
+    control = max(each) * sum(numbers) * forward.at(frames)
     return SamplingCost(stages=tuple(parts), control_flops=control, full_frames=frames)
 
 

@@ -59,6 +59,9 @@ class TPDiffOptions:
     """Chance of each stage in training; equal if not given."""
     detail_weight: float = 1.0
     """Weight of the error in the temporal detail that a stage adds."""
+    guidance_by_stage: Sequence[float] | None = None
+    """Factor on (guidance - 1) in each stage, noisiest first; 1 each if not given. 0 saves a stage's second network
+    calls, which makes the number of evaluations another than the control's."""
 
     def pyramid(self, context: Context) -> TemporalPyramid:
         """The pyramid for the study's diffusion.
@@ -95,6 +98,19 @@ class TPDiffOptions:
             detail_weight=self.detail_weight,
         )
 
+    def guidance_factors(self, stages: int) -> tuple[float, ...]:
+        """Factor on (guidance - 1) in each of the stages.
+
+        Raises:
+            ValueError: there are not as many, or one is negative.
+        """
+        factors = (1.0,) * stages if self.guidance_by_stage is None else tuple(self.guidance_by_stage)
+        if len(factors) != stages or any(not factor >= 0 for factor in factors):
+            raise ValueError(
+                f"guidance_by_stage {factors}: give {stages} numbers from 0, one a stage, e.g. {(1.0,) * stages}"
+            )
+        return factors
+
 
 class TPDiff:
     """Temporal pyramid video diffusion (Ran & Shou, arXiv 2503.09566)."""
@@ -109,6 +125,7 @@ class TPDiff:
             self.pyramid = options.pyramid(context)
             self.pyramid.check_frames(context.shape.frames)
             self.recipe = options.recipe(context, self.denoiser)
+            self.guidance_factors = options.guidance_factors(len(self.pyramid))
             self._draw(1, torch.Generator())
         except ValueError as error:
             raise UsageError(f"cannot build the pyramid of 'tpdiff': {error}.") from error
@@ -140,13 +157,15 @@ class TPDiff:
     @torch.no_grad()
     def generate(self, request: Request, probe: Probe) -> Generation:
         self.check(request)
-        device, calls = self.context.device, calls_per_evaluation(request.guidance)
-        tokens, pyramid = self.context.tokens(request.prompts), self.pyramid
+        device, pyramid = self.context.device, self.pyramid
+        tokens = self.context.tokens(request.prompts)
+        guidance = [1 + factor * (request.guidance - 1) for factor in self.guidance_factors]
+        calls = [calls_per_evaluation(scale) for scale in guidance]
         latent = (self.context.shape.channels, request.frames, request.height, request.width)
 
         def predict(stage: Stage, x: torch.Tensor, at: Level) -> Estimate:
             positions = pyramid.frame_positions(stage, x.shape[2]).to(device)
-            said = guided(self.denoiser, x, at.timestep, tokens, positions, guidance=request.guidance)
+            said = guided(self.denoiser, x, at.timestep, tokens, positions, guidance=guidance[stage.index])
             return stage_estimate(self.denoiser.prediction, said, x, at, stage, pyramid)
 
         def stage_noise(stage: Stage, frames: int) -> torch.Tensor:
@@ -167,6 +186,7 @@ class TPDiff:
         with probe.span("decode"):
             frames = to_frames(x)
         numbers = evaluations(pyramid, steps=request.steps, solver=request.solver)
+        asked = [call * number for call, number in zip(calls, numbers, strict=True)]
         seen = [pyramid.resampling.frames(request.frames, stage.stride) for stage in pyramid.stages]
-        weighted = sum(number * share for number, share in zip(numbers, seen, strict=True)) / request.frames
-        return Generation(frames=frames, nfe=calls * sum(numbers), full_rate_nfe=calls * weighted)
+        weighted = sum(number * share for number, share in zip(asked, seen, strict=True)) / request.frames
+        return Generation(frames=frames, nfe=sum(asked), full_rate_nfe=weighted)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 
 import torch
@@ -78,7 +78,7 @@ def sample(
     eta: float = 0.0,
     stage_noise: StageNoise | None = None,
     step_noise: FreshNoise | None = None,
-    calls: int = 1,
+    calls: int | Sequence[int] = 1,
     probe: Probe | None = None,
 ) -> torch.Tensor:
     """Clean latents (B, C, F, h, w) from full-rate noise of that shape, in ``steps`` over all stages.
@@ -95,7 +95,7 @@ def sample(
         eta: for ``ddim`` and one stage: the share of fresh noise.
         stage_noise: where further noise comes from; torch's global generator if None.
         step_noise: where the noise of a stochastic solver comes from; torch's global generator if None.
-        calls: network calls that one evaluation costs (guidance: 2), for the probe alone.
+        calls: network calls that one evaluation costs (guidance: 2), in all stages or in each; for the probe alone.
         probe: sees the stages and steps.
 
     Raises:
@@ -104,7 +104,7 @@ def sample(
     check_sampling(pyramid, frames=noise.shape[2], steps=steps, solver=solver, eta=eta)
     probe, resampling = probe or NullProbe(), pyramid.resampling
     stage_noise = stage_noise or _drawn_like(noise)
-    done = 0
+    each, done = pyramid.each(calls), 0
     for stage, stage_steps in zip(pyramid.stages, pyramid.split_steps(steps), strict=True):
         # Stage 0 starts from the lowest band of the noise
         if stage.index == 0:
@@ -128,7 +128,7 @@ def sample(
             index: int, evaluations: int, stage: Stage = stage, done: int = done
         ) -> AbstractContextManager[None]:
             frames = resampling.frames(noise.shape[2], stage.stride)
-            return probe.step(done + index, stage=stage.index, frames=frames, nfe=calls * evaluations)
+            return probe.step(done + index, stage=stage.index, frames=frames, nfe=each[stage.index] * evaluations)
 
         def ask(x: torch.Tensor, at: Level, stage: Stage = stage) -> Estimate:
             return predict(stage, x, at)

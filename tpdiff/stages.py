@@ -162,6 +162,20 @@ class TemporalPyramid:
                 f"Use {nearest} frames, or fewer stages"
             )
 
+    def each(self, value: int | Sequence[int]) -> tuple[int, ...]:
+        """One number for each stage, from one for all or from one for each.
+
+        Raises:
+            ValueError: there are not as many as stages.
+
+        >>> TemporalPyramid.build(3).each(2), TemporalPyramid.build(3).each((2, 1, 2))
+        ((2, 2, 2), (2, 1, 2))
+        """
+        values = (value,) * len(self) if isinstance(value, int) else tuple(value)
+        if len(values) != len(self):
+            raise ValueError(f"{len(values)} numbers {values} for {len(self)} stages: give one, or one for each")
+        return values
+
     def split_steps(self, steps: int) -> tuple[int, ...]:
         """Denoising steps of each stage by its share; what is left over goes to the noisiest stages.
 

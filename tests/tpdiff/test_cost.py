@@ -172,6 +172,10 @@ def test_the_figures_of_the_paper_s_pyramid() -> None:
         assert sampling_cost(pyramid, cost, frames=16, steps=30).speedup == pytest.approx(gain)
         assert cost.at(16) / training_cost(pyramid, cost, frames=16) == pytest.approx(gain)
     assert sampling_cost(pyramid, linear, frames=16, steps=30, calls=2).full_rate_nfe == pytest.approx(35)
+    without_middle = sampling_cost(pyramid, linear, frames=16, steps=30, calls=(2, 1, 2))
+    assert (without_middle.full_rate_nfe, without_middle.speedup) == pytest.approx((30, 2.0))
+    with pytest.raises(ValueError, match="for 3 stages"):
+        sampling_cost(pyramid, linear, frames=16, steps=30, calls=(2, 1))
     assert training_cost(pyramid, linear, frames=16, stage_weights=(0, 0, 1)) == 16
 
 

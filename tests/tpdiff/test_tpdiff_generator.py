@@ -280,6 +280,8 @@ def test_more_steps_than_whole_timesteps_are_refused(kind: type[Model]) -> None:
         ({"down": "keep-first", "up": "linear"}, "use down: mean"),
         ({"alignment": "on"}, "off, batch, pooled"),
         ({"stage_weights": [1, 2]}, "2 stage_weights for 3 stages"),
+        ({"guidance_by_stage": [1, 0]}, "give 3 numbers from 0"),
+        ({"guidance_by_stage": [1, -1, 0]}, "give 3 numbers from 0"),
         ({"causal": True}, "Use 5 or 9 frames"),
     ],
 )
@@ -311,6 +313,22 @@ def test_the_probe_sees_fewer_frames_in_the_noisy_stages_and_counts_guidance_twi
     assert sum(step["nfe"] for step in log.steps) == generation.nfe == 12
     assert generation.full_rate_nfe == pytest.approx(2 * 2 * (1 / 4 + 1 / 2 + 1))
     assert log.spans == ["denoise", "transition", "denoise", "transition", "denoise", "decode"]
+
+
+def test_guidance_by_stage_scales_guidance_and_saves_the_calls_of_a_stage_without() -> None:
+    def frames(guidance: float, **options: Any) -> Any:
+        return loaded(TPDiff, **options).generate(request(0, guidance=guidance), NullProbe()).frames
+
+    assert (frames(3.0, guidance_by_stage=[0.5] * 3) == frames(2.0)).all(), "1 + .5 (3 - 1) = 2"
+    assert (frames(3.0, guidance_by_stage=[1, 1, 1]) == frames(3.0)).all()
+    assert (frames(3.0, guidance_by_stage=[0, 0, 0]) == frames(1.0)).all()
+    for chosen in ([0, 1, 1], [1, 0, 1], [1, 1, 0]):
+        assert (frames(3.0, guidance_by_stage=chosen) != frames(3.0)).any()
+    log = StepLog()
+    generation = loaded(TPDiff, guidance_by_stage=[1, 0, 1]).generate(request(0, guidance=2.0), log)
+    assert [step["nfe"] for step in log.steps] == [2, 2, 1, 1, 2, 2]
+    assert generation.nfe == 10
+    assert generation.full_rate_nfe == pytest.approx(2 * (2 / 4 + 1 / 2 + 2))
 
 
 def test_training_notes_what_alignment_saves() -> None:
