@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from matplotlib.figure import Figure
 
-from harness.errors import UsageError
+from harness.errors import TpbenchError, UsageError
 from harness.records import SampleRecord
 from harness.store import Run
 from reports import video
@@ -60,7 +60,10 @@ def main() -> None:
     parser.add_argument("--samples", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("-o", "--output", type=Path, default=Path("strips.png"))
     chosen = parser.parse_args()
-    strips(Run.open(chosen.run), chosen.generators, chosen.samples).savefig(chosen.output)
+    try:
+        strips(Run.open(chosen.run), chosen.generators, chosen.samples).savefig(chosen.output)
+    except TpbenchError as error:
+        parser.error(str(error))
 
 
 if __name__ == "__main__":
