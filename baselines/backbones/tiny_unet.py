@@ -63,14 +63,7 @@ class TinyUNet(Denoiser):
     """About 1 M parameters at the default width; any number of frames, sides divisible by 4."""
 
     def __init__(
-        self,
-        *,
-        channels: int,
-        frames: int,
-        vocabulary: int,
-        width: int,
-        frame_embedding: FrameEmbedding,
-        fine_time: bool,
+        self, *, channels: int, frames: int, vocabulary: int, width: int, frame_embedding: FrameEmbedding
     ) -> None:
         super().__init__()
         in_time = partial(TemporalAttention, frames=frames, frame_embedding=frame_embedding)
@@ -80,7 +73,6 @@ class TinyUNet(Denoiser):
         self.position = frame_features(frame_embedding, frames=frames, channels=condition)
         self.first = nn.Conv2d(channels, width, 3, padding=1)
         self.fine_down = ResidualBlock(width, width, condition)
-        self.fine_down_time = in_time(width) if fine_time else None
         self.middle_down = ResidualBlock(width, wide, condition)
         self.middle_down_time = in_time(wide)
         self.coarse_down = ResidualBlock(wide, wider, condition)
@@ -90,7 +82,6 @@ class TinyUNet(Denoiser):
         self.middle_up = ResidualBlock(wider + wide, wide, condition)
         self.middle_up_time = in_time(wide)
         self.fine_up = ResidualBlock(wide + width, width, condition)
-        self.fine_up_time = in_time(width) if fine_time else None
         self.last_norm = nn.GroupNorm(8, width)
         self.last = zero_(nn.Conv2d(width, channels, 3, padding=1))
 
@@ -101,8 +92,6 @@ class TinyUNet(Denoiser):
         condition = self.condition(timestep, tokens, self.position(frame_positions)).flatten(0, 1)
         x = x_t.transpose(1, 2).reshape(batch * frames, channels, height, width)
         fine = self.run(self.fine_down, self.first(x), condition)
-        if self.fine_down_time is not None:
-            fine = self.run(self.fine_down_time, fine, frame_positions)
         middle = self.run(self.middle_down, F.avg_pool2d(fine, 2), condition)
         middle = self.run(self.middle_down_time, middle, frame_positions)
         coarse = self.run(self.coarse_down, F.avg_pool2d(middle, 2), condition)
@@ -111,8 +100,6 @@ class TinyUNet(Denoiser):
         middle = self.run(self.middle_up, torch.cat([_double(coarse), middle], dim=1), condition)
         middle = self.run(self.middle_up_time, middle, frame_positions)
         fine = self.run(self.fine_up, torch.cat([_double(middle), fine], dim=1), condition)
-        if self.fine_up_time is not None:
-            fine = self.run(self.fine_up_time, fine, frame_positions)
         out = self.last(F.silu(self.last_norm(fine)))
         return out.view(batch, frames, channels, height, width).transpose(1, 2)
 
@@ -122,13 +109,7 @@ def _double(x: torch.Tensor) -> torch.Tensor:
 
 
 def build(
-    *,
-    shape: ClipShape,
-    vocabulary: int,
-    seed: int,
-    width: int = 32,
-    frame_embedding: FrameEmbedding = "sinusoid",
-    fine_time: bool = False,
+    *, shape: ClipShape, vocabulary: int, seed: int, width: int = 32, frame_embedding: FrameEmbedding = "sinusoid"
 ) -> TinyUNet:
     """The network for clips of ``shape``, initialised from ``seed`` without touching the global random state.
 
@@ -152,6 +133,5 @@ def build(
             vocabulary=vocabulary,
             width=width,
             frame_embedding=frame_embedding,
-            fine_time=fine_time,
         )
     return network.to(memory_format=torch.channels_last)  # CPU convolutions run about a tenth faster
