@@ -23,6 +23,11 @@ from tpdiff.stages import OnGrid, Positions, Stage, Target, TemporalPyramid, Tim
 from tpdiff.transition import TransitionRule
 
 
+BETWEEN_GUIDANCE = 0.25
+"""Share of the guidance in the stages between the first and the last. Guidance there makes what moves between frames
+that are later doubled larger, and the last stage does not follow: samples judder (docs/results/README.md)."""
+
+
 @dataclass(frozen=True)
 class TPDiffOptions:
     """Options of the generator in a study."""
@@ -45,8 +50,8 @@ class TPDiffOptions:
     """What the prediction is about; ``virtual`` is the paper's."""
     transition: TransitionRule = "exact"
     """``printed`` and ``none`` are ablations."""
-    down: Down = "mean"
-    """How frames are reduced."""
+    down: Down | None = None
+    """How frames are reduced; if not given, by keeping one frame in so many."""
     up: Up = "nearest"
     """How frames are put back."""
     causal: bool = False
@@ -60,8 +65,9 @@ class TPDiffOptions:
     detail_weight: float = 1.0
     """Weight of the error in the temporal detail that a stage adds."""
     guidance_by_stage: Sequence[float] | None = None
-    """Factor on (guidance - 1) in each stage, noisiest first; 1 each if not given. 0 saves a stage's second network
-    calls, which makes the number of evaluations another than the control's."""
+    """Factor on (guidance - 1) in each stage, noisiest first; if not given, 1 in the first and the last stage and
+    ``BETWEEN_GUIDANCE`` in those between. 0 saves a stage's second network calls, which makes the number of
+    evaluations another than the control's."""
 
     def pyramid(self, context: Context) -> TemporalPyramid:
         """The pyramid for the study's diffusion.
@@ -104,10 +110,12 @@ class TPDiffOptions:
         Raises:
             ValueError: there are not as many, or one is negative.
         """
-        factors = (1.0,) * stages if self.guidance_by_stage is None else tuple(self.guidance_by_stage)
+        if self.guidance_by_stage is None:
+            return tuple(BETWEEN_GUIDANCE if 0 < stage < stages - 1 else 1.0 for stage in range(stages))
+        factors = tuple(self.guidance_by_stage)
         if len(factors) != stages or any(not factor >= 0 for factor in factors):
             raise ValueError(
-                f"guidance_by_stage {factors}: give {stages} numbers from 0, one a stage, e.g. {(1.0,) * stages}"
+                f"guidance_by_stage {factors}: give {stages} numbers from 0, one a stage, e.g. {(1,) * stages}"
             )
         return factors
 

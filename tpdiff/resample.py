@@ -26,22 +26,28 @@ class Resampling:
         ValueError: an option is unknown, or linear interpolation would meet kept frames.
     """
 
-    down: Down = "mean"
-    """The mean of each block, its first frame, or its last."""
+    down: Down | None = None
+    """The mean of each block, its first frame, or its last. None: the frames x[::factor], which are the first of each
+    block, and the last in a causal clip."""
     up: Up = "nearest"
     """Each frame repeated, or linear interpolation between block centres, clamped at the edges."""
     causal: bool = False
     """Whether the first frame stands alone."""
 
     def __post_init__(self) -> None:
-        for name, value, known in (("down", self.down, get_args(Down)), ("up", self.up, get_args(Up))):
+        for name, value, known in (("down", self.kept, get_args(Down)), ("up", self.up, get_args(Up))):
             if value not in known:
                 raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
-        if self.up == "linear" and self.down != "mean":
+        if self.up == "linear" and self.kept != "mean":
             raise ValueError(
-                f"up: linear interpolates between the centres of blocks, where down: {self.down} has no frames; "
+                f"up: linear interpolates between the centres of blocks, where down: {self.kept} has no frames; "
                 f"use down: mean, or up: nearest"
             )
+
+    @property
+    def kept(self) -> Down:
+        """What is kept of a block."""
+        return self.down or ("keep-last" if self.causal else "keep-first")
 
     def frames(self, full: int, stride: int) -> int:
         """Frames of a clip of ``full`` frames at one in ``stride``."""
@@ -49,7 +55,7 @@ class Resampling:
 
     def reduce(self, x: torch.Tensor, factor: int) -> torch.Tensor:
         """``factor``-fold fewer frames. Reducing twice is reducing by the product."""
-        return self._apart(x, lambda rest: _reduce(rest, factor, self.down))
+        return self._apart(x, lambda rest: _reduce(rest, factor, self.kept))
 
     def expand(self, x: torch.Tensor, factor: int) -> torch.Tensor:
         """``factor``-fold more frames."""
@@ -71,12 +77,12 @@ class Resampling:
 
         The mean of a block sits at its centre, a kept frame where it was.
 
-        >>> Resampling().positions(2, 4).tolist(), Resampling(down="keep-first").positions(2, 4).tolist()
+        >>> Resampling(down="mean").positions(2, 4).tolist(), Resampling().positions(2, 4).tolist()
         ([1.5, 5.5], [0.0, 4.0])
-        >>> Resampling(down="keep-last", causal=True).positions(3, 4).tolist()
+        >>> Resampling(causal=True).positions(3, 4).tolist()
         [0.0, 4.0, 8.0]
         """
-        within = {"mean": (stride - 1) / 2, "keep-first": 0.0, "keep-last": stride - 1.0}[self.down]
+        within = {"mean": (stride - 1) / 2, "keep-first": 0.0, "keep-last": stride - 1.0}[self.kept]
         blocks = stride * torch.arange(frames - self.causal, dtype=torch.float32) + within
         return torch.cat([torch.zeros(1), 1 + blocks]) if self.causal else blocks
 

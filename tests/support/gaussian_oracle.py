@@ -85,13 +85,13 @@ def _beside_one(matrix: np.ndarray) -> np.ndarray:
 def _stage_law(pyramid: TemporalPyramid, index: int, frames: int) -> tuple[np.ndarray, ...]:
     """(mean, covariance) of the stage's clips, and the matrices that make virtual clean and noise shift of them."""
     stage, options = pyramid.stages[index], pyramid.resampling
-    reduce = down_matrix(frames, stage.stride, options.down, causal=options.causal)
+    reduce = down_matrix(frames, stage.stride, options.kept, causal=options.causal)
     law = truth(frames)
     mean, covariance = reduce @ law.mean, reduce @ law.covariance @ reduce.T
     size = len(mean)
     if stage.factor == 1:
         return mean, covariance, np.eye(size), np.zeros((size, size))
-    down = down_matrix(size, stage.factor, options.down, causal=options.causal)
+    down = down_matrix(size, stage.factor, options.kept, causal=options.causal)
     gained = np.eye(size) - up_matrix(len(down), stage.factor, options.up, causal=options.causal) @ down
     nu_start, nu_end = stage.start.sigma / stage.start.alpha, stage.end.sigma / stage.end.alpha
     clean = np.eye(size) - gained + nu_start / (nu_start - nu_end) * gained

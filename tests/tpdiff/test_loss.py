@@ -33,7 +33,7 @@ def test_every_clip_is_in_one_part_and_the_shares_add_up() -> None:
     assert sorted(torch.cat([part.rows for part in found]).tolist()) == list(range(len(clean)))
     assert sum(part.share for part in found) == pytest.approx(1)
     assert [part.x.shape[2] for part in found] == [2, 4, 8]
-    assert [part.frame_positions.tolist() for part in found] == [[1.5, 5.5], [0.5, 2.5, 4.5, 6.5], list(range(8))]
+    assert [part.frame_positions.tolist() for part in found] == [[0, 4], [0, 2, 4, 6], list(range(8))]
 
 
 @pytest.mark.parametrize("schedule", [FlowMatching(), VariancePreserving(), VariancePreserving(discrete=True)])

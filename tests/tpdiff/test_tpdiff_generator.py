@@ -142,9 +142,9 @@ TRAINING_OPTIONS: list[dict[str, Any]] = [
     {"positions": "plain"},
     {"target": "virtual"},
     {"transition": "none"},
-    {"down": "keep-first"},
+    {"down": "mean"},
     {"down": "keep-last"},
-    {"up": "linear"},
+    {"down": "mean", "up": "linear"},
     {"alignment": "batch"},
     {"alignment": "pooled"},
     {"mixing": "one-stage"},
@@ -171,9 +171,9 @@ SAMPLING_OPTIONS: list[dict[str, Any]] = [
     {"target": "virtual"},
     {"transition": "none"},
     {"transition": "printed"},
-    {"down": "keep-first"},
+    {"down": "mean"},
     {"down": "keep-last"},
-    {"up": "linear"},
+    {"down": "mean", "up": "linear"},
 ]
 
 
@@ -319,11 +319,12 @@ def test_guidance_by_stage_scales_guidance_and_saves_the_calls_of_a_stage_withou
     def frames(guidance: float, **options: Any) -> Any:
         return loaded(TPDiff, **options).generate(request(0, guidance=guidance), NullProbe()).frames
 
-    assert (frames(3.0, guidance_by_stage=[0.5] * 3) == frames(2.0)).all(), "1 + .5 (3 - 1) = 2"
-    assert (frames(3.0, guidance_by_stage=[1, 1, 1]) == frames(3.0)).all()
+    everywhere = frames(3.0, guidance_by_stage=[1, 1, 1])
+    assert (frames(5.0, guidance_by_stage=[0.5] * 3) == everywhere).all(), "1 + .5 (5 - 1) = 3"
     assert (frames(3.0, guidance_by_stage=[0, 0, 0]) == frames(1.0)).all()
+    assert (frames(3.0, guidance_by_stage=[1, 0.25, 1]) == frames(3.0)).all(), "the default"
     for chosen in ([0, 1, 1], [1, 0, 1], [1, 1, 0]):
-        assert (frames(3.0, guidance_by_stage=chosen) != frames(3.0)).any()
+        assert (frames(3.0, guidance_by_stage=chosen) != everywhere).any()
     log = StepLog()
     generation = loaded(TPDiff, guidance_by_stage=[1, 0, 1]).generate(request(0, guidance=2.0), log)
     assert [step["nfe"] for step in log.steps] == [2, 2, 1, 1, 2, 2]
@@ -361,7 +362,7 @@ def test_samples_do_not_depend_on_their_batch() -> None:
     assert abs(together[1].astype(int) - alone.astype(int)).max() <= 1
 
 
-@pytest.mark.parametrize("options", [{}, {"up": "linear"}, {"transition": "none"}])
+@pytest.mark.parametrize("options", [{}, {"down": "mean", "up": "linear"}, {"transition": "none"}])
 def test_noise_is_equal_to_the_bit_whatever_the_batch(options: dict[str, Any]) -> None:
     """Initial noise, transition noise and the noise of stochastic steps belong to the sample, not to its batch."""
     seen: list[torch.Tensor] = []
