@@ -22,7 +22,6 @@ from tpdiff.sampler import check_sampling, evaluations, sample
 from tpdiff.stages import OnGrid, Positions, Stage, Target, TemporalPyramid, Timesteps
 from tpdiff.transition import TransitionRule
 
-
 BETWEEN_GUIDANCE = 0.25
 """Share of the guidance in the stages between the first and the last. Guidance there makes what moves between frames
 that are later doubled larger, and the last stage does not follow: samples judder (docs/results/README.md)."""
