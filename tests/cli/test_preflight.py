@@ -81,7 +81,7 @@ def test_a_plugin_joins_the_study_and_its_text_decides_the_folder(
     file.write_text("class Idea: ...\n")
     assert tpbench("run", "quick", "--plugin", "idea.py:Idea").code == 0
     study = read_yaml(only_run(tmp_path).root / "study.yaml")
-    assert study["generators"][-1] == {"name": "idea.py:Idea", "options": {}, "label": "Idea"}
+    assert study["generators"][-1] == {"name": "idea.py:Idea", "options": {}, "label": "Idea", "weights_of": None}
     tpbench("run", "quick", "--plugin", "idea.py:Idea")
     assert len(list(tmp_path.glob("runs/quick/*"))) == 1
     file.write_text("class Idea:\n    better = True\n")
