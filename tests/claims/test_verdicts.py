@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from harness.claims import judge
 from harness.records import TrainingRecord
+from harness.store import Run
 from synthetic_run import (
     CANDIDATE,
     CONTROL,
@@ -173,3 +176,9 @@ def test_verdicts_are_written_and_read_back(fill: Fill) -> None:
     verdicts = judge(run, make_study())
     assert run.verdicts() == verdicts
     assert [found.claim for found in verdicts] == ["infer-1.5x", "train-step-cost", "train-50"]
+
+
+def test_a_study_without_claims_has_no_verdicts(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    assert judge(run, make_study(claims=None)) == []
+    assert run.read_json("claims.json") == []

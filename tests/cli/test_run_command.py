@@ -21,7 +21,15 @@ def test_version_and_help_end_well(tpbench: Tpbench) -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [("run",), ("fly",), ("run", "quick", "--fast"), ("eval", "x"), ("list", "pets"), ("report", "nowhere")],
+    [
+        ("run",),
+        ("fly",),
+        ("run", "quick", "--fast"),
+        ("run", "quick", "--jobs", "0"),
+        ("eval", "x"),
+        ("list", "pets"),
+        ("report", "nowhere"),
+    ],
 )
 def test_wrong_usage_is_2_on_stderr_without_a_traceback(tpbench: Tpbench, arguments: tuple[str, ...]) -> None:
     outcome = tpbench(*arguments)
@@ -59,6 +67,13 @@ def test_json_is_one_document_on_stdout_whatever_libraries_print(
     assert outcome.document["status"]["state"] == "done"
     assert outcome.document["run"] == str(only_run(tmp_path).root.relative_to(tmp_path))
     assert "a library that talks" in outcome.err
+
+
+def test_how_many_may_work_at_once_is_handed_to_the_driver(tpbench: Tpbench, driver: FakeDriver) -> None:
+    assert tpbench("run", "quick").code == 0
+    assert driver.jobs == 1
+    assert tpbench("run", "quick", "--jobs", "3").code == 0
+    assert driver.jobs == 3
 
 
 def test_a_failed_unit_is_3_named_and_the_rest_is_still_judged_and_rendered(

@@ -204,6 +204,20 @@ def test_identifiers_of_inlined_drawings_do_not_collide(synthetic_run: Callable[
     assert set(re.findall(r'href="#([^"]+)"', source)) <= set(names)
 
 
+def test_a_study_that_judges_no_claim_does_not_promise_verdicts(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").write_text("name: bare\nclaims: null\n")
+    _, page = render(Run.open(tmp_path))
+    assert "This study judges no claim." in page.text
+    assert "No verdict yet" not in page.text
+
+
+def test_trainings_side_by_side_are_said_where_their_seconds_are_shown(synthetic_run: Callable[..., Run]) -> None:
+    run = synthetic_run(videos=1)
+    assert "other trainings" not in render(run)[1].text
+    run.append([record.model_copy(update={"beside": 1}) for record in run.read(TrainingRecord)])
+    assert "beside up to 1 other trainings, so it does not compare" in render(run)[1].text
+
+
 def test_a_run_that_has_only_a_study_says_what_is_missing(tmp_path: Path) -> None:
     (tmp_path / "study.yaml").write_text("name: bare\nmetrics: ['fvd[transnetv2]']\n")
     _, page = render(Run.open(tmp_path))
