@@ -50,9 +50,8 @@ class _Worker:
     """The one live worker of a phase: started when it is needed, and anew when it died."""
 
     def __init__(self, start: Callable[[], WorkerProcess]) -> None:
-        self.start, self.process = start, None
-
-    process: WorkerProcess | None
+        self.start = start
+        self.process: WorkerProcess | None = None
 
     def summon(self) -> WorkerProcess:
         if self.process is None or not self.process.alive:
@@ -174,7 +173,10 @@ class _Driver:
             command["metric"] = unit.metric
         if unit.scope is not None:
             command["scope"] = unit.scope
-        worker.summon().call(command, update)
+        process = worker.summon()
+        if self.stopping:  # set before live workers are ended, so one that has just begun is not forgotten
+            raise _StoppedError
+        process.call(command, update)
 
     def _needs(self, unit: Unit) -> Iterable[str]:
         """Ids of the units without which this one makes no sense."""

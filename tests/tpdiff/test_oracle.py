@@ -170,13 +170,13 @@ def test_solvers_converge_with_their_order(solver: SolverName, order: int) -> No
     assert orders == pytest.approx([order, order], abs=0.25)
 
 
-@pytest.mark.parametrize(("stages", "steps_per_stage", "kept"), [(1, 30, 0.919), (3, 10, 0.864), (3, 20, 0.928)])
+@pytest.mark.parametrize(("stages", "steps_per_stage", "kept"), [(1, 30, 0.919), (3, 10, 0.861), (3, 20, 0.926)])
 def test_few_euler_steps_lose_motion_even_with_the_optimal_network(
     stages: int, steps_per_stage: int, kept: float
 ) -> None:
     moments = sampled(TemporalPyramid.build(stages), steps_per_stage=steps_per_stage)
     told(f"flow, K={stages}, euler, {steps_per_stage} steps a stage", moments)
-    assert moments.motion() / MOTION == pytest.approx(kept, abs=0.005)
+    assert moments.motion() / MOTION == pytest.approx(kept, abs=0.002)
 
 
 @pytest.mark.parametrize("solver", ["heun", "dpm++2m", "unipc"])
