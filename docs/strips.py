@@ -31,12 +31,12 @@ def strips(run: Run, generators: Sequence[str], samples: Sequence[int]) -> Figur
         UsageError: a generator did not make one of the samples in the study's first training seed.
     """
     records = run.read(SampleRecord)
-    seed = min(record.seed for record in records)
+    seed = min((record.seed for record in records), default=0)
     made = {(record.generator, record.sample_id): record for record in records if record.seed == seed}
     for generator in generators:
         for sample in samples:
             if (generator, sample) not in made:
-                known = ", ".join(sorted({name for name, _ in made}))
+                known = ", ".join(sorted({name for name, _ in made})) or "none"
                 raise UsageError(f"'{generator}' has no sample {sample} in {run.root}. Generators there: {known}.")
     figure = Figure(figsize=(8.2, ROW * len(samples) * (len(generators) + 1)), dpi=160)
     blocks = figure.subfigures(len(samples), 1, squeeze=False)[:, 0]

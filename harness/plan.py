@@ -42,11 +42,10 @@ class Unit:
 def plan(study: Study) -> tuple[Unit, ...]:
     """All units: every training first, then timings (nothing else runs then), memory, counts, samples and scores."""
     labels = [entry.label for entry in study.generators]
-    trained = [entry.label for entry in study.generators if entry.weights_of is None]
     batches = range(len(batch_starts(study)))
     units: list[Unit] = []
     for seed in study.seeds:
-        units += [Unit(kind="train", generator=label, seed=seed) for label in trained]
+        units += [Unit(kind="train", generator=label, seed=seed) for label in study.trained]
     for seed in study.seeds:
         units += [Unit(kind="time", seed=seed, launch=launch) for launch in range(study.latency.launches)]
         if study.latency.launches:

@@ -247,19 +247,20 @@ class Study(_Section):
         if self.control not in labels:
             raise ValueError(f"control '{self.control}' is none of the generators: {', '.join(labels)}")
         for generator in self.generators:
-            source = generator.weights_of
-            if source is None:
-                continue
-            trained = [other.label for other in self.generators if other.weights_of is None]
-            if source not in trained:
+            if generator.trained_as not in self.trained:
                 raise ValueError(
-                    f"'{generator.label}' takes the weights of '{source}', which is no generator that is trained here; "
-                    f"weights_of can be: {', '.join(trained) or 'none, since none is trained'}"
+                    f"'{generator.label}' takes the weights of '{generator.weights_of}', which is no generator that is "
+                    f"trained here; weights_of can be: {', '.join(self.trained) or 'none, since none is trained'}"
                 )
         for name, values in (("seeds", self.seeds), ("metrics", self.metrics), ("reports", self.reports)):
             if len(set(values)) != len(values):
                 raise ValueError(f"{name} lists a value twice")
         return self
+
+    @property
+    def trained(self) -> tuple[str, ...]:
+        """Labels of the generators that are trained themselves."""
+        return tuple(entry.label for entry in self.generators if entry.weights_of is None)
 
     def digest(self) -> str:
         """Identity of everything that decides what is computed: 8 hex digits over the resolved study.

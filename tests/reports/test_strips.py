@@ -64,3 +64,11 @@ def test_a_sample_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "'c' has no sample 0" in done.stderr
     assert "Generators there: a, b" in done.stderr
+
+
+def test_a_run_without_samples_is_no_crash(tmp_path: Path) -> None:
+    (tmp_path / "study.yaml").touch()
+    done = drawn(Run(tmp_path), tmp_path / "strips.png", "--generators", "a")
+    assert done.returncode == 2
+    assert "'a' has no sample 0" in done.stderr
+    assert "Generators there: none" in done.stderr
