@@ -40,6 +40,7 @@ _SCORES: Mapping[str, str] = {
     "temporal_flicker": "Temporal steadiness",
     "motion_energy_ratio": "Motion energy over real",
     "judder_ratio": "Motion inside pairs of frames over between",
+    "pair_coherence": "Coherence inside pairs of frames",
     "digit_accuracy": "Digit accuracy",
     "direction_accuracy": "Direction accuracy",
 }

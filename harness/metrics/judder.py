@@ -7,13 +7,10 @@ up for it between them. A mean of motion over all gaps does not show that, and n
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
 
 from harness.errors import MediaError
 from harness.metrics.base import Score, Tools, VideoSet
-from harness.metrics.temporal import comparable_reference, gap_energies
-
-_RESAMPLES = 2_000
+from harness.metrics.temporal import RESAMPLED_BOTH, comparable_reference, gap_energies, interval_of_ratio
 
 
 def judder_ratio(generated: np.ndarray, reference: np.ndarray) -> float:
@@ -26,8 +23,18 @@ def judder_ratio(generated: np.ndarray, reference: np.ndarray) -> float:
     >>> judder_ratio(np.array([[1.0, 2.0, 1.0]]), np.array([[2.0, 2.0, 2.0]]))
     0.5
     """
-    inside, between = (generated[:, gap::2].mean() / reference[:, gap::2].mean() for gap in (0, 1))
-    return float(inside / between)
+    ours, theirs = (_unevenness(_pair_energies(side).mean(axis=0)) for side in (generated, reference))
+    return float(ours / theirs)
+
+
+def _pair_energies(energies: np.ndarray) -> np.ndarray:
+    """Gaps (N, T-1) to the mean inside pairs and between them, (N, 2)."""
+    return np.stack([energies[:, gap::2].mean(axis=1) for gap in (0, 1)], axis=1)
+
+
+def _unevenness(means: np.ndarray) -> np.ndarray:
+    """Means (..., 2) of :func:`_pair_energies` to their ratio (...)."""
+    return np.asarray(means[..., 0] / means[..., 1])
 
 
 class JudderRatio:
@@ -63,37 +70,13 @@ class JudderRatio:
         if still:
             reason = f"nothing moves {still[0].replace('_', ' ')} on one of the two sides, so there is no ratio"
             return Score(value=None, n=len(ours), reason=reason, protocol=protocol)
-        lo, hi = _interval(ours, theirs)
+        lo, hi = interval_of_ratio(_unevenness, _pair_energies(ours), _pair_energies(theirs))
         return Score(
             value=judder_ratio(ours, theirs),
             n=len(ours),
             lo=lo,
             hi=hi,
-            method=f"ratio of means, BCa bootstrap over the videos of both sides, {_RESAMPLES} resamples",
+            method=f"ratio of means, {RESAMPLED_BOTH}",
             protocol=protocol
             | {name: float(ours[:, gaps].mean() / theirs[:, gaps].mean()) for name, gaps in parts.items()},
         )
-
-
-def _interval(ours: np.ndarray, theirs: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """A video's gaps stay together: what is drawn is videos. The seed is fixed."""
-    if min(len(ours), len(theirs)) < 2:
-        return None, None
-
-    def statistic(own: np.ndarray, other: np.ndarray, axis: int = -1) -> np.ndarray:
-        values = [
-            side[:, gap::2].mean(axis=1)[drawn].mean(axis=axis)
-            for side, drawn in ((ours, own), (theirs, other))
-            for gap in (0, 1)
-        ]
-        return np.asarray(values[0] / values[2] / (values[1] / values[3]))
-
-    interval = stats.bootstrap(
-        (np.arange(len(ours)), np.arange(len(theirs))),
-        statistic,
-        n_resamples=_RESAMPLES,
-        method="BCa",
-        vectorized=True,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)

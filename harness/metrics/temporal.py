@@ -17,6 +17,8 @@ from harness.metrics.base import Score, Tools, VideoSet
 
 _BATCH = 32
 _RESAMPLES = 2_000
+RESAMPLED_BOTH = f"BCa bootstrap over the videos of both sides, {_RESAMPLES} resamples"
+"""How :func:`interval_of_ratio` is found, for protocol cards."""
 
 
 def flicker(frames: np.ndarray) -> np.ndarray:
@@ -83,7 +85,7 @@ class TemporalFlicker:
         Raises:
             MediaError: the videos have fewer than two frames.
         """
-        values = _collect(generated, flicker)
+        values = collect(generated, flicker)
         lo, hi = bootstrap_interval(values)
         return Score(
             value=float(values.mean()),
@@ -165,7 +167,7 @@ class MotionEnergyRatio:
 
 def gap_energies(videos: VideoSet) -> np.ndarray:
     """:func:`motion_energy` of all videos, (N, T-1), read batch by batch."""
-    return _collect(videos, motion_energy)
+    return collect(videos, motion_energy)
 
 
 def bootstrap_interval(*samples: np.ndarray) -> tuple[float, float] | tuple[None, None]:
@@ -198,6 +200,34 @@ def bootstrap_interval(*samples: np.ndarray) -> tuple[float, float] | tuple[None
     return float(interval.low), float(interval.high)
 
 
+def interval_of_ratio(
+    of_means: Callable[[np.ndarray], np.ndarray], ours: np.ndarray, theirs: np.ndarray
+) -> tuple[float, float] | tuple[None, None]:
+    """95 % interval of ``of_means(mean of ours) / of_means(mean of theirs)`` (BCa, fixed seed).
+
+    Args:
+        of_means: means (..., k) to values (...).
+        ours: k figures of each generated video, (N, k); a video's figures stay together, what is drawn is videos.
+        theirs: the same of the reference, (M, k).
+    """
+    if min(len(ours), len(theirs)) < 2:
+        return None, None
+
+    def statistic(own: np.ndarray, other: np.ndarray, axis: int = -1) -> np.ndarray:
+        above, below = (of_means(side[drawn].mean(axis=-2)) for side, drawn in ((ours, own), (theirs, other)))
+        return np.asarray(above / below)
+
+    interval = stats.bootstrap(
+        (np.arange(len(ours)), np.arange(len(theirs))),
+        statistic,
+        n_resamples=_RESAMPLES,
+        method="BCa",
+        vectorized=True,
+        rng=np.random.default_rng(0),
+    ).confidence_interval
+    return float(interval.low), float(interval.high)
+
+
 def _relative_error(energies: np.ndarray) -> float | None:
     """Standard error of the mean over the mean; None where one value, or no motion, leaves it unknown."""
     if len(energies) < 2 or not energies.any():
@@ -211,7 +241,7 @@ def _interval_method(value: str, *samples: np.ndarray) -> str:
     return f"{value}, BCa bootstrap over videos, {_RESAMPLES} resamples"
 
 
-def _collect(videos: VideoSet, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+def collect(videos: VideoSet, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
     """``measure`` of all videos, read batch by batch."""
     return np.concatenate([measure(batch) for batch in videos.batches(_BATCH)])
 
