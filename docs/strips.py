@@ -29,6 +29,7 @@ def strips(run: Run, generators: Sequence[str], samples: Sequence[int]) -> Figur
 
     Raises:
         UsageError: a generator did not make one of the samples in the study's first training seed.
+        MediaError: a sample's file is missing, holds something else, or lies outside of the run folder.
     """
     records = run.read(SampleRecord)
     seed = min((record.seed for record in records), default=0)
@@ -45,7 +46,7 @@ def strips(run: Run, generators: Sequence[str], samples: Sequence[int]) -> Figur
         rows = block.subplots(len(generators), 1, squeeze=False)[:, 0]
         block.subplots_adjust(left=0.17, right=0.995, bottom=0.01, top=1 - 0.8 / (len(generators) + 1), hspace=0.08)
         for axes, generator in zip(rows, generators, strict=True):
-            frames = video.read(run.root / made[generator, sample].file)
+            frames = video.read(run.root, made[generator, sample].file)
             parted = np.pad(frames, ((0, 0), (0, 0), (0, 1), (0, 0)), constant_values=video.BETWEEN)
             axes.imshow(np.concatenate(list(parted), axis=1), interpolation="nearest", aspect="auto")
             axes.set_ylabel(generator, rotation=0, fontsize=7, ha="right", va="center")

@@ -91,11 +91,8 @@ def _sample(
         record = records.get(label)
         if record is None:
             continue
-        path = (data.root / record.file).resolve()
         try:
-            if not path.is_relative_to(data.root.resolve()):
-                raise MediaError("its file lies outside of the run folder and is not opened")
-            clips[label] = video.read(path)
+            clips[label] = video.read(data.root, record.file)
         except MediaError as error:
             problems.append(Problem(what="sample", where=f"{label}, sample {record.sample_id}", why=str(error)))
     if not clips:

@@ -80,12 +80,19 @@ class Media:
         return self.mime.startswith("video/")
 
 
-def read(path: Path) -> np.ndarray:
+def read(root: Path, file: str) -> np.ndarray:
     """Lossless frames of one sample, uint8 RGB (T, H, W, 3).
 
+    Args:
+        root: the run folder.
+        file: the sample's file relative to it, as recorded; records may come from anywhere.
+
     Raises:
-        MediaError: there is no such file, or it holds something else.
+        MediaError: there is no such file, it holds something else, or it lies outside of the run folder.
     """
+    path = (root / file).resolve()
+    if not path.is_relative_to(root.resolve()):
+        raise MediaError(f"{file} lies outside of the run folder and is not opened")
     try:
         frames = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError) as error:

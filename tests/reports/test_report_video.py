@@ -91,7 +91,7 @@ def test_the_strip_shows_the_first_and_the_last_frame() -> None:
 def test_an_array_that_is_no_clip_is_refused_by_name(tmp_path: Path, array: np.ndarray) -> None:
     np.save(tmp_path / "odd.npy", array)
     with pytest.raises(MediaError, match=r"odd\.npy.*uint8 RGB"):
-        video.read(tmp_path / "odd.npy")
+        video.read(tmp_path, "odd.npy")
 
 
 def test_the_gallery_stops_at_its_budget_and_says_so(synthetic_run: Callable[..., Run]) -> None:

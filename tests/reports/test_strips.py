@@ -20,8 +20,8 @@ def drawn(run: Run, output: Path, *arguments: str) -> subprocess.CompletedProces
     return subprocess.run(command, capture_output=True, text=True)
 
 
-def sampled(folder: Path) -> Run:
-    """Generator a made black clips, b white ones."""
+def sampled(folder: Path, *, place: str = "") -> Run:
+    """Generator a made black clips, b white ones; their files are recorded in ``place``."""
     run = Run(folder)
     (run.root / "study.yaml").touch()
     for label, grey in (("a", 0), ("b", 255)):
@@ -33,7 +33,7 @@ def sampled(folder: Path) -> Run:
                     seed=0,
                     sample_id=sample,
                     prompt="the digit 1",
-                    file=f"{label}{sample}.npy",
+                    file=f"{place}{label}{sample}.npy",
                     sha256="",
                     nfe=1,
                     full_rate_nfe=1.0,
@@ -64,6 +64,16 @@ def test_a_sample_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "Traceback" not in done.stderr
     assert "'c' has no sample 0" in done.stderr
     assert "Generators there: a, b" in done.stderr
+
+
+def test_a_record_that_points_out_of_the_run_is_not_followed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    np.save(tmp_path / "a0.npy", np.zeros((4, 8, 8, 3), dtype=np.uint8))
+    done = drawn(sampled(folder, place="../"), tmp_path / "strips.png", "--generators", "a", "--samples", "0")
+    assert done.returncode == 2
+    assert "../a0.npy lies outside of the run folder" in done.stderr
+    assert not (tmp_path / "strips.png").exists()
 
 
 def test_a_run_without_samples_is_no_crash(tmp_path: Path) -> None:
