@@ -69,6 +69,17 @@ def test_foreign_detail_that_is_loud_enough_is_seen_here_alone(clips: np.ndarray
     assert values[2] < 0.7 * values[0]
 
 
+def test_noise_and_shuffled_frames_are_below_real_clips_and_blended_frames_above(clips: np.ndarray) -> None:
+    ours, real = clips[:64], clips[64:]
+    rng = np.random.default_rng(0)
+    blended = ours.astype(np.float64)
+    blended[:, 1:-1:2] = (blended[:, 0:-2:2] + blended[:, 2::2]) / 2
+    noisy = ours + rng.normal(0, 12, ours.shape)
+    shuffled = ours[:, rng.permutation(ours.shape[1])]
+    order = [value(np.rint(each).astype(np.uint8), real) for each in (shuffled, noisy, ours, blended)]
+    assert order[0] < 0 < order[1] < 0.85 < order[2] < 1.15 < order[3]
+
+
 def test_how_loud_the_detail_is_changes_nothing(clips: np.ndarray) -> None:
     """That is what ``judder_ratio`` is for."""
     ours, real = clips[:64], clips[64:]
