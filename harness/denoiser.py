@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -78,6 +79,13 @@ def build_denoiser(context: Context) -> Denoiser:
         raise UsageError(f"cannot build backbone '{context.backbone}': {error}. Check backbone.options.") from error
     assert isinstance(denoiser, Denoiser)
     denoiser.prediction = context.diffusion.prediction or denoiser.prediction
+    try:
+        replace(context.diffusion, prediction=denoiser.prediction)
+    except ValueError as error:
+        raise UsageError(
+            f"backbone '{context.backbone}' predicts {denoiser.prediction}, which does not fit the study's diffusion: "
+            f"{error}. Set diffusion.prediction."
+        ) from error
     if context.weights is not None:
         load_weights(denoiser, context.weights)
     return denoiser.to(context.device)

@@ -17,12 +17,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from harness.diffusion.form import Diffusion, SolverName
-from harness.errors import UsageError, unknown_name
+from harness.options import Options, read_options
 from harness.seeds import derive_seed
 
 if TYPE_CHECKING:
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     import torch
 
     from harness.denoiser import Denoiser
-
-Options = TypeVar("Options")
 
 
 class Probe(Protocol):
@@ -106,14 +104,7 @@ class Context:
         Raises:
             UsageError: an option is unknown or of the wrong type; names the nearest known one.
         """
-        known = {entry.name: entry for entry in fields(kind)}  # type: ignore[arg-type]
-        for name in self.options:
-            if name not in known:
-                raise unknown_name(f"option of {kind.__name__}", name, known)
-        try:
-            return kind(**self.options)
-        except (TypeError, ValueError) as error:
-            raise UsageError(f"cannot use these options {dict(self.options)}: {error}") from error
+        return read_options(kind, self.options)
 
     def build_denoiser(self) -> Denoiser:
         """The study's backbone on the study's device, with ``weights`` if given, else freshly initialised.
@@ -235,7 +226,8 @@ class Generator(Protocol):
         ...
 
     def generate(self, request: Request, probe: Probe) -> Generation:
-        """Deterministic in (weights, request): the same sample id gives the same video in any batch."""
+        """Deterministic in (weights, request). In any batch the same sample id starts from the same noise, and its
+        video differs by rounding alone."""
         ...
 
 
@@ -261,6 +253,19 @@ class Trainable(Generator, Protocol):
 
     def training_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
         """The scalar loss of a batch, with its graph. No optimiser, no backward: those are the harness's."""
+        ...
+
+
+@runtime_checkable
+class WeightSharing(Trainable, Protocol):
+    """A trainable generator some of whose options concern sampling alone."""
+
+    def trained_for(self) -> Mapping[str, Any]:
+        """All that trained weights depend on beyond the study itself, as JSON values by name; known after ``load``.
+
+        An entry of a study may take the weights of another (``weights_of``) if both answer alike. Generators that
+        do not answer are alike if all of their options are equal.
+        """
         ...
 
 

@@ -1,7 +1,7 @@
 """Every random draw is a pure function of the names of what it is for.
 
-No state is carried from one draw to the next, so a killed run resumes to the same numbers, and a result does
-not depend on batch size, process count or order.
+No state is carried from one draw to the next, so a killed run resumes to the same numbers, and no draw depends on
+batch size, process count or order. (What a network makes of a draw may differ in rounding between batch sizes.)
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ class GeneratorEntry(Named):
     """Name in records and reports; the plugin's name if not given. Lets one plugin run with two sets of options."""
     weights_of: str | None = None
     """Label of another generator whose trained weights this one samples with, instead of being trained itself. Its
-    options may then differ in sampling alone."""
+    options may then differ in sampling alone; a run refuses others before it starts."""
 
     @property
     def trained_as(self) -> str:

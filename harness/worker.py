@@ -32,7 +32,16 @@ from harness.assembly import (
 from harness.costs import no_training_costs, sampling_costs, training_costs
 from harness.errors import TpbenchError, UnitError, UsageError, WeightsError
 from harness.footprint import no_training_memory, request_memory, training_memory
-from harness.generator import Generation, Generator, NullProbe, Request, Selective, Trainable, no_training_step
+from harness.generator import (
+    Generation,
+    Generator,
+    NullProbe,
+    Request,
+    Selective,
+    Trainable,
+    WeightSharing,
+    no_training_step,
+)
 from harness.measure.clock import timed
 from harness.plan import REAL
 from harness.records import SampleRecord, TrainingRecord
@@ -93,14 +102,19 @@ class Session:
         return checkpoint
 
     def check(self) -> dict[str, Any]:
-        """What is wrong with the options, or with what will be asked for, before anything is written."""
+        """What is wrong with the options, or with what will be asked for, before anything is written.
+
+        If nothing is, also what the weights would be trained for.
+        """
         try:
             generator = self._build(None)
             if isinstance(generator, Selective):
                 generator.check(self.request([0]))
         except UsageError as error:
             return {"problem": str(error)}
-        return {"problem": None}
+        entry = self.study.generator(self.label)
+        trained_for = generator.trained_for() if isinstance(generator, WeightSharing) else entry.options
+        return {"problem": None, "trained_for": {"generator": entry.name, **trained_for}}
 
     def request(self, sample_ids: list[int]) -> Request:
         return build_request(self.study, self.dataset, sample_ids)

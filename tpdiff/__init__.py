@@ -1,10 +1,12 @@
 """The temporal pyramid as a library. The method is in docs/method.md, an example in docs/library.md.
 
-The names here are all that a training loop and a sampler of one's own need; none of them knows the harness.
+The names here are all that a training loop and a sampler of one's own need; none of them wants a study, a plugin
+or a data set.
 """
 
 from tpdiff.cost import CostPolynomial, activation_bytes, sampling_cost, training_cost
-from tpdiff.loss import Recipe, StageBatch, draw_stages, stage_batches
+from tpdiff.loss import StageBatch, draw_stages, stage_batches
+from tpdiff.recipe import Recipe
 from tpdiff.resample import Resampling
 from tpdiff.sampler import predictor, sample
 from tpdiff.stages import Stage, TemporalPyramid

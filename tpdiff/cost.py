@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-
-import numpy as np
+from fractions import Fraction
 
 from harness.diffusion.form import SolverName
-from tpdiff.loss import Mixing
+from tpdiff.recipe import Recipe
 from tpdiff.sampler import evaluations
 from tpdiff.stages import TemporalPyramid
 
@@ -43,10 +42,13 @@ class CostPolynomial:
         frames = sorted(counts)
         if len(frames) < 3:
             raise ValueError(f"a polynomial in frames needs three counts, got {len(frames)}: {dict(counts)}")
-        values = np.array([counts[number] for number in frames], dtype=np.float64)
-        solved = np.linalg.solve(np.vander(np.array(frames[:3], dtype=np.float64), 3), values[:3])
-        quadratic, linear, constant = (round(float(part), 6) for part in solved)
-        fitted = cls(constant=constant, linear=linear, quadratic=quadratic)
+        first, second, third = frames[:3]
+        a, b, c = (Fraction(counts[number]) for number in frames[:3])  # exact, so that counts come back exactly
+        slope = (b - a) / (second - first)
+        quadratic = ((c - a) / (third - first) - slope) / (third - second)
+        linear = slope - quadratic * (first + second)
+        constant = a - linear * first - quadratic * first**2
+        fitted = cls(constant=float(constant), linear=float(linear), quadratic=float(quadratic))
         for number in frames:
             if abs(fitted.at(number) - counts[number]) > 1e-6 * abs(counts[number]):
                 raise ValueError(
@@ -141,7 +143,7 @@ def sampling_cost(
 
 
 def training_cost(
-    pyramid: TemporalPyramid, step: CostPolynomial, *, frames: int, stage_weights: Sequence[float] | None = None
+    pyramid: TemporalPyramid, step: CostPolynomial, *, frames: int, recipe: Recipe | None = None
 ) -> float:
     """Expected cost of training on one clip, in the unit of ``step``; the control's is ``step.at(frames)``.
 
@@ -149,10 +151,15 @@ def training_cost(
         pyramid: the pyramid.
         step: FLOP of forward and backward on one clip.
         frames: latent frames at the full rate.
-        stage_weights: chance of each stage to be drawn; equal if None.
+        recipe: says how often each stage is drawn; equally often if None.
+
+    Raises:
+        ValueError: frames or recipe do not fit the pyramid.
     """
     pyramid.check_frames(frames)
-    weights = (1.0,) * len(pyramid) if stage_weights is None else tuple(stage_weights)
+    recipe = Recipe() if recipe is None else recipe
+    recipe.check(pyramid)
+    weights = recipe.stage_weights or (1.0,) * len(pyramid)
     seen = [pyramid.resampling.frames(frames, stage.stride) for stage in pyramid.stages]
     return sum(w * step.at(number) for w, number in zip(weights, seen, strict=True)) / sum(weights)
 
@@ -163,7 +170,7 @@ def activation_bytes(
     *,
     frames: int,
     clips_by_stage: Sequence[int],
-    mixing: Mixing = "mixed",
+    recipe: Recipe | None = None,
 ) -> float:
     """Bytes that the network keeps for the backward pass of one batch.
 
@@ -175,9 +182,14 @@ def activation_bytes(
         kept: bytes kept for one clip.
         frames: latent frames at the full rate.
         clips_by_stage: clips of the batch in each stage.
-        mixing: how batches are put together.
+        recipe: says how batches are put together; mixed if None.
+
+    Raises:
+        ValueError: frames, clips or recipe do not fit the pyramid.
     """
     pyramid.check_frames(frames)
+    recipe = Recipe() if recipe is None else recipe
+    recipe.check(pyramid)
     seen = [pyramid.resampling.frames(frames, stage.stride) for stage in pyramid.stages]
-    by_stage = [n * kept.at(number) for n, number in zip(clips_by_stage, seen, strict=True)]
-    return sum(by_stage) if mixing == "mixed" else sum(clips_by_stage) * max(map(kept.at, seen))
+    by_stage = [n * kept.at(number) for n, number in zip(pyramid.each(clips_by_stage), seen, strict=True)]
+    return sum(by_stage) if recipe.mixing == "mixed" else sum(clips_by_stage) * max(map(kept.at, seen))

@@ -1,9 +1,11 @@
-"""TPDiff as a plugin of the harness: the only file here that knows there is one."""
+"""TPDiff as a plugin of the harness: the only file here that answers its requests."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from math import inf
+from typing import Any
 
 import torch
 
@@ -15,8 +17,9 @@ from harness.diffusion.schedule import Level
 from harness.errors import UsageError
 from harness.generator import Batch, Context, Generation, Probe, Request
 from tpdiff.alignment import Alignment
-from tpdiff.loss import Mixing, Recipe, draw_stages, stage_batches
+from tpdiff.loss import draw_stages, stage_batches
 from tpdiff.path import stage_estimate
+from tpdiff.recipe import Mixing, Recipe
 from tpdiff.resample import Down, Resampling, Up
 from tpdiff.sampler import check_sampling, evaluations, sample
 from tpdiff.stages import OnGrid, Positions, Stage, Target, TemporalPyramid, Timesteps
@@ -112,7 +115,7 @@ class TPDiffOptions:
         if self.guidance_by_stage is None:
             return tuple(BETWEEN_GUIDANCE if 0 < stage < stages - 1 else 1.0 for stage in range(stages))
         factors = tuple(self.guidance_by_stage)
-        if len(factors) != stages or any(not factor >= 0 for factor in factors):
+        if len(factors) != stages or any(not 0 <= factor < inf for factor in factors):
             raise ValueError(
                 f"guidance_by_stage {factors}: give {stages} numbers from 0, one a stage, e.g. {(1,) * stages}"
             )
@@ -133,13 +136,27 @@ class TPDiff:
             self.pyramid.check_frames(context.shape.frames)
             self.recipe = options.recipe(context, self.denoiser)
             self.guidance_factors = options.guidance_factors(len(self.pyramid))
-            self._draw(1, torch.Generator())
+            self.recipe.check(self.pyramid)
         except ValueError as error:
             raise UsageError(f"cannot build the pyramid of 'tpdiff': {error}.") from error
 
-    def _draw(self, clips: int, generator: torch.Generator) -> torch.Tensor:
-        recipe = self.recipe
-        return draw_stages(clips, len(self.pyramid), generator, weights=recipe.stage_weights, mixing=recipe.mixing)
+    def trained_for(self) -> Mapping[str, Any]:
+        """The intervals and rates of the stages, what the network is told and asked for, and how it is trained.
+
+        Not the shares of the steps, the guidance, or which of two transitions between equal intervals is taken.
+        """
+        pyramid = self.pyramid
+        return {
+            "strides": [stage.stride for stage in pyramid.stages],
+            "intervals": [[round(stage.start.time, 6), round(stage.end.time, 6)] for stage in pyramid.stages],
+            "down": pyramid.resampling.kept,
+            "up": pyramid.resampling.up,
+            "causal": pyramid.resampling.causal,
+            "timesteps": pyramid.timesteps,
+            "positions": pyramid.positions,
+            "target": pyramid.target,
+            **asdict(self.recipe),
+        }
 
     def training_step(self, batch: Batch, probe: Probe) -> torch.Tensor:
         parts = stage_batches(
@@ -147,7 +164,7 @@ class TPDiff:
             batch.clips,
             noise=batch.noise,
             uniform=batch.uniform,
-            stages=self._draw(len(batch.clips), batch.generator("stage")),
+            stages=draw_stages(len(batch.clips), self.pyramid, self.recipe, batch.generator("stage")),
             recipe=self.recipe,
             probe=probe,
         )

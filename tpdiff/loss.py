@@ -9,58 +9,18 @@ The mathematics stop where the network begins::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 
-from harness.diffusion.form import PredictionKind, Weighting
 from harness.diffusion.loss import denoising_loss, loss_weights
 from harness.diffusion.prediction import interpolate, training_target
 from harness.diffusion.schedule import draw_times
 from harness.generator import NullProbe, Probe
-from tpdiff.alignment import Alignment, assign, distances
+from tpdiff.alignment import assign, distances
 from tpdiff.path import stage_ends, target_share
+from tpdiff.recipe import Recipe
 from tpdiff.stages import Stage, TemporalPyramid
-
-Mixing = Literal["mixed", "one-stage"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Recipe:
-    """How a pyramid is trained.
-
-    Raises:
-        ValueError: a choice is unknown or a weight makes no sense.
-    """
-
-    prediction: PredictionKind = "velocity"
-    """What the network predicts."""
-    alignment: Alignment = "batch"
-    """Data-noise alignment."""
-    mixing: Mixing = "mixed"
-    """Batches of clips from all stages, or each batch of one stage only."""
-    stage_weights: tuple[float, ...] | None = None
-    """Chance of each stage to be drawn, as any positive numbers; None: equal."""
-    weighting: Weighting = "uniform"
-    """How the loss weighs noise levels."""
-    detail_weight: float = 1.0
-    """Weight of the error in the temporal detail that a stage adds (differences within its repeated frames)."""
-
-    def __post_init__(self) -> None:
-        for name, value, known in (
-            ("prediction", self.prediction, get_args(PredictionKind)),
-            ("alignment", self.alignment, get_args(Alignment)),
-            ("mixing", self.mixing, get_args(Mixing)),
-            ("weighting", self.weighting, get_args(Weighting)),
-        ):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
-        if not self.detail_weight > 0:
-            raise ValueError(f"detail_weight is {self.detail_weight}; it must be above 0, 1 weighs all errors alike")
-        if self.stage_weights is not None and any(not weight > 0 for weight in self.stage_weights):
-            raise ValueError(f"stage_weights {self.stage_weights} must all be above 0: every stage needs training")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,28 +57,23 @@ class StageBatch:
 
 
 def draw_stages(
-    batch_size: int,
-    stages: int,
-    generator: torch.Generator | None = None,
-    *,
-    weights: Sequence[float] | None = None,
-    mixing: Mixing = "mixed",
+    batch_size: int, pyramid: TemporalPyramid, recipe: Recipe, generator: torch.Generator | None = None
 ) -> torch.Tensor:
-    """A stage for each clip, (B,) int64, drawn by ``weights`` (equal if None).
+    """A stage for each clip, (B,) int64, drawn by the recipe's ``stage_weights`` and ``mixing``.
 
     Mixed batches are stratified, so that the cost of a step does not depend on luck: with B divisible by K and
     equal weights each stage gets B/K. In ``one-stage`` batches all clips draw the same one. Without a ``generator``
     torch's global one draws.
 
     Raises:
-        ValueError: there are not as many weights as stages.
+        ValueError: the recipe does not fit the pyramid.
     """
-    chances = torch.tensor([1.0] * stages if weights is None else list(weights), dtype=torch.float64)
-    if len(chances) != stages:
-        raise ValueError(f"{len(chances)} stage_weights for {stages} stages: give one a stage, e.g. {(1,) * stages}")
+    recipe.check(pyramid)
+    stages = len(pyramid)
+    chances = torch.tensor(recipe.stage_weights or (1.0,) * stages, dtype=torch.float64)
     offset = torch.rand((), generator=generator)
     cumulative = (chances.cumsum(0) / chances.sum()).float()
-    if mixing == "one-stage":
+    if recipe.mixing == "one-stage":
         return torch.searchsorted(cumulative, offset, right=True).clamp(max=stages - 1).expand(batch_size)
     places = (torch.arange(batch_size) + offset) / batch_size
     strata = torch.searchsorted(cumulative, places, right=True).clamp_(max=stages - 1)
@@ -134,8 +89,10 @@ def stage_batches(
     stages: torch.Tensor,
     recipe: Recipe,
     probe: Probe | None = None,
-) -> Iterator[StageBatch]:
+) -> list[StageBatch]:
     """The parts of a batch, one per stage that was drawn, noisiest first.
+
+    Autocast does not reach in here: targets and alignment are computed in the precision of ``clips``.
 
     Args:
         clips: clean (B, C, F, h, w) at the full rate.
@@ -144,43 +101,78 @@ def stage_batches(
         stages: (B,) int64, see :func:`draw_stages`.
         recipe: how the pyramid is trained.
         probe: is told of the alignment.
+
+    Raises:
+        ValueError: the recipe or the frames do not fit the pyramid, or shapes do not fit one another.
     """
+    recipe.check(pyramid)
+    _check_batch(pyramid, clips, noise, uniform, stages)
     probe, resampling = probe or NullProbe(), pyramid.resampling
-    groups = {stage.index: (stages == stage.index).nonzero().squeeze(1).to(clips.device) for stage in pyramid.stages}
-    sharp = {
-        stage.index: resampling.reduce(clips[groups[stage.index]], stage.stride)
-        for stage in pyramid.stages
-        if len(groups[stage.index])
-    }
-    if recipe.alignment == "pooled":
-        noise = noise[_pooled_order(pyramid, sharp, groups, noise, probe)]
-    for stage in pyramid.stages:
-        rows = groups[stage.index]
-        if not len(rows):
-            continue
-        stage_noise = resampling.band(noise[rows], stage.stride)
-        if recipe.alignment == "batch":
-            with probe.span("alignment", stage=stage.index):
-                assignment = assign(distances(sharp[stage.index], stage_noise))
-            stage_noise = stage_noise[assignment.order]
-            probe.note("alignment_saved", assignment.saved)
-        ends = stage_ends(sharp[stage.index], stage_noise, stage, resampling)
-        times = draw_times(pyramid.schedule, stage.start.time, stage.end.time, uniform[rows])
-        alpha, sigma = pyramid.schedule.alpha(times), pyramid.schedule.sigma(times)
-        share = target_share(pyramid.target, stage, sigma / alpha)
-        aim = stage_ends(sharp[stage.index], stage_noise, stage, resampling, share=share)
-        yield StageBatch(
-            stage=stage,
-            rows=rows,
-            x=interpolate(ends.clean, ends.noise, alpha, sigma),
-            timesteps=pyramid.told(stage, times),
-            frame_positions=pyramid.frame_positions(stage, stage_noise.shape[2]).to(clips.device),
-            target=training_target(recipe.prediction, aim.clean, aim.noise, alpha, sigma),
-            share=len(rows) / len(clips),
-            weights=loss_weights(recipe.weighting, recipe.prediction, alpha, sigma),
-            pyramid=pyramid,
-            detail_weight=recipe.detail_weight,
-        )
+    with torch.autocast(clips.device.type, enabled=False):
+        groups = {
+            stage.index: rows.to(clips.device)
+            for stage in pyramid.stages
+            if len(rows := (stages == stage.index).nonzero().squeeze(1))
+        }
+        drawn = [stage for stage in pyramid.stages if stage.index in groups]
+        sharp = {stage.index: resampling.reduce(clips[groups[stage.index]], stage.stride) for stage in drawn}
+        if recipe.alignment == "pooled":
+            noise = noise[_pooled_order(pyramid, sharp, groups, noise, probe)]
+        return [
+            _part(pyramid, stage, sharp[stage.index], noise, uniform, groups[stage.index], recipe, probe)
+            for stage in drawn
+        ]
+
+
+def _part(
+    pyramid: TemporalPyramid,
+    stage: Stage,
+    sharp: torch.Tensor,
+    noise: torch.Tensor,
+    uniform: torch.Tensor,
+    rows: torch.Tensor,
+    recipe: Recipe,
+    probe: Probe,
+) -> StageBatch:
+    """The clips ``rows`` of a batch, which drew ``stage`` and are ``sharp`` at its rate."""
+    schedule, resampling = pyramid.schedule, pyramid.resampling
+    stage_noise = resampling.band(noise[rows], stage.stride)
+    if recipe.alignment == "batch":
+        with probe.span("alignment", stage=stage.index):
+            assignment = assign(distances(sharp, stage_noise))
+        stage_noise = stage_noise[assignment.order]
+        probe.note("alignment_saved", assignment.saved)
+    times = draw_times(schedule, stage.start.time, stage.end.time, uniform[rows])
+    alpha, sigma = schedule.alpha(times), schedule.sigma(times)
+    ends = stage_ends(sharp, stage_noise, stage, resampling)
+    aim = stage_ends(sharp, stage_noise, stage, resampling, share=target_share(pyramid.target, stage, sigma / alpha))
+    return StageBatch(
+        stage=stage,
+        rows=rows,
+        x=interpolate(ends.clean, ends.noise, alpha, sigma),
+        timesteps=pyramid.told(stage, times),
+        frame_positions=pyramid.frame_positions(stage, sharp.shape[2]).to(sharp.device),
+        target=training_target(recipe.prediction, aim.clean, aim.noise, alpha, sigma),
+        share=len(rows) / len(uniform),
+        weights=loss_weights(recipe.weighting, recipe.prediction, alpha, sigma),
+        pyramid=pyramid,
+        detail_weight=recipe.detail_weight,
+    )
+
+
+def _check_batch(
+    pyramid: TemporalPyramid, clips: torch.Tensor, noise: torch.Tensor, uniform: torch.Tensor, stages: torch.Tensor
+) -> None:
+    if clips.ndim != 5:
+        raise ValueError(f"clips are (batch, channels, frames, height, width), not of shape {tuple(clips.shape)}")
+    pyramid.check_frames(clips.shape[2])
+    if noise.shape != clips.shape:
+        raise ValueError(f"noise has shape {tuple(noise.shape)}; it needs that of the clips, {tuple(clips.shape)}")
+    for name, values in (("uniform", uniform), ("stages", stages)):
+        if values.shape != clips.shape[:1]:
+            raise ValueError(f"{name} has shape {tuple(values.shape)}; it needs one number a clip, ({len(clips)},)")
+    if stages.min() < 0 or stages.max() >= len(pyramid):
+        raise ValueError(f"stages run from 0 to {len(pyramid) - 1} here, got {sorted(set(stages.tolist()))}")
 
 
 def _pooled_order(

@@ -24,6 +24,7 @@ shows it, so that the network has to filter in time at its finest spatial scale.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import torch
 
@@ -87,8 +88,7 @@ def stage_estimate(
 ) -> Estimate:
     """The virtual ends from what the network said about x (B, C, F_j, h, w), the way solvers need them.
 
-    Raises:
-        ValueError: the prediction does not tell, see :func:`harness.diffusion.prediction.estimate`.
+    Epsilon does not tell them at pure noise, nor with the sharp target where a stage starts: see ``Recipe.check``.
     """
     if pyramid.target == "virtual" or stage.factor == 1:
         return estimate(kind, said, x, at)
@@ -105,19 +105,11 @@ def stage_estimate(
     return Estimate(clean=clean, noise=(x - at.alpha * clean) / at.sigma)
 
 
+@lru_cache(maxsize=512)
 def _inverse(own: float, of_gain: float, frames: int, factor: int, resampling: Resampling) -> torch.Tensor:
-    """(F, F) float64: the inverse of own * I + of_gain * H.
-
-    Raises:
-        ValueError: there is none: epsilon alone, at the start of a stage.
-    """
+    """(F, F) float64: the inverse of own * I + of_gain * H. One for each noise level, so batches share them."""
     identity = torch.eye(frames, dtype=torch.float64).view(frames, 1, frames, 1, 1)
     arrives = resampling.expand(resampling.reduce(identity, factor), factor)
     gained = (identity - arrives)[:, 0, :, 0, 0].T
     system = own * torch.eye(frames, dtype=torch.float64) + of_gain * gained
-    if abs(own + of_gain) < 1e-9:  # H is a projection, or close to one
-        raise ValueError(
-            "a stage starts without any of its temporal detail, so the noise alone does not tell the clip: with "
-            "prediction epsilon use target: virtual or blended, or predict velocity, v_prediction or clean"
-        )
     return torch.linalg.inv(system)

@@ -38,6 +38,8 @@ class Resampling:
         for name, value, known in (("down", self.kept, get_args(Down)), ("up", self.up, get_args(Up))):
             if value not in known:
                 raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
+        if not isinstance(self.causal, bool):
+            raise ValueError(f"causal is {self.causal!r}; it is true or false")
         if self.up == "linear" and self.kept != "mean":
             raise ValueError(
                 f"up: linear interpolates between the centres of blocks, where down: {self.kept} has no frames; "

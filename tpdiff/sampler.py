@@ -7,13 +7,14 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from harness.diffusion.form import PredictionKind, SolverName
+from harness.diffusion.form import SolverName
 from harness.diffusion.prediction import Estimate
 from harness.diffusion.schedule import Level
 from harness.diffusion.solvers import FreshNoise, make_solver, solve
 from harness.errors import UsageError
 from harness.generator import NullProbe, Probe
 from tpdiff.path import stage_estimate
+from tpdiff.recipe import Recipe
 from tpdiff.stages import Stage, TemporalPyramid
 from tpdiff.transition import missing_noise, reuses_low_band, transition
 
@@ -25,13 +26,18 @@ Network = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
 """(x, timesteps (B,), frame positions (F_j,)) to the prediction."""
 
 
-def predictor(network: Network, pyramid: TemporalPyramid, *, prediction: PredictionKind = "velocity") -> StagePredict:
-    """A network as the sampler asks it."""
+def predictor(network: Network, pyramid: TemporalPyramid, recipe: Recipe) -> StagePredict:
+    """A network that was trained by ``recipe``, as the sampler asks it.
+
+    Raises:
+        ValueError: the recipe does not fit the pyramid.
+    """
+    recipe.check(pyramid)
 
     def predict(stage: Stage, x: torch.Tensor, at: Level) -> Estimate:
         timesteps = torch.full((len(x),), at.timestep, device=x.device)
         positions = pyramid.frame_positions(stage, x.shape[2]).to(x.device)
-        return stage_estimate(prediction, network(x, timesteps, positions), x, at, stage, pyramid)
+        return stage_estimate(recipe.prediction, network(x, timesteps, positions), x, at, stage, pyramid)
 
     return predict
 

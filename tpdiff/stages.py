@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from itertools import pairwise
-from math import ceil, floor, sqrt
+from math import ceil, floor, inf, sqrt
+from numbers import Integral
 from typing import Literal
 
 import torch
@@ -36,7 +37,7 @@ class Stage:
     index: int
     """j, in sampling order."""
     stride: int
-    """The stage sees one frame in ``stride``; its frame_ratio is 1/stride."""
+    """The stage sees one frame in ``stride``: its frame ratio is 1/stride."""
     factor: int
     """n: how many of its frames each frame of the stage before becomes; 1 for stage 0."""
     start: Level
@@ -44,15 +45,10 @@ class Stage:
     end: Level
     """Its cleanest level."""
 
-    @property
-    def frame_ratio(self) -> float:
-        """Share of the full frame rate, in (0, 1]."""
-        return 1 / self.stride
-
 
 @dataclass(frozen=True, kw_only=True)
 class TemporalPyramid:
-    """The stages of one pyramid, noisiest first, and all that training and sampling must agree on.
+    """The stages of one pyramid, noisiest first: what training and sampling must agree on, beside the prediction.
 
     Build one with :meth:`build`.
     """
@@ -92,8 +88,9 @@ class TemporalPyramid:
             boundaries: K - 1 falling times between 1 and 0 that part the stages; equal parts if not given.
             on_grid: which end of the stages lies on the boundaries. The paper does not say; ``ends`` is our choice.
             shares: how denoising steps are shared out, any positive numbers: (20, 5, 5) ...; equal if not given.
-            timesteps: what the network is told: the ``true`` time, or times relabelled so that no two stages share
-                one (``disjoint``, as in Pyramid Flow, arXiv 2410.05954).
+            timesteps: what the network is told: the ``true`` time, or times relabelled so that stage j of K is told
+                the j-th part of the axis (``disjoint``, as in Pyramid Flow, arXiv 2410.05954): two stages share the
+                end where they meet and nothing else. On a schedule of whole timesteps the labels are fractions.
             positions: frame positions that are ``consistent`` over stages, or ``plain`` 0, 1, 2 ... (ablation).
             target: what the network's prediction is about: the paper's ``virtual`` ends of the stage's straight line,
                 the stage's clip and noise themselves (``sharp``), or something between (``blended``); see
@@ -127,6 +124,12 @@ class TemporalPyramid:
             starts.append(start)
             ends.append(end)
         ends.append(0.0)
+        for index, (start, end) in enumerate(zip(starts, ends, strict=True)):
+            if not start > end:
+                raise ValueError(
+                    f"stage {index} would start at time {start:.4g} and end at {end:.4g}, with nothing between: move "
+                    f"the boundaries {parts} apart"
+                )
         levels = [(level(schedule, start), level(schedule, end)) for start, end in zip(starts, ends, strict=True)]
         return cls(
             stages=tuple(
@@ -153,7 +156,7 @@ class TemporalPyramid:
         """
         coarsest, alone = self.stages[0].stride, int(self.resampling.causal)
         rest = frames - alone
-        if rest % coarsest or rest < coarsest:
+        if frames < 1 or rest % coarsest or rest < coarsest > 1:
             below, above = rest // coarsest * coarsest, (rest // coarsest + 1) * coarsest
             nearest = f"{below + alone} or {above + alone}" if below > 0 else f"{max(above, coarsest) + alone}"
             shape = f"1 + {rest} frames" if alone else f"{frames} frames"
@@ -177,7 +180,7 @@ class TemporalPyramid:
         return values
 
     def split_steps(self, steps: int) -> tuple[int, ...]:
-        """Denoising steps of each stage by its share; what is left over goes to the noisiest stages.
+        """Denoising steps of each stage by its share; what is left over goes by largest remainder, noisiest first.
 
         Raises:
             ValueError: a stage would get no step.
@@ -200,8 +203,8 @@ class TemporalPyramid:
         return tuple(split)
 
     def told(self, stage: Stage, times: torch.Tensor) -> torch.Tensor:
-        """The timesteps that the network is told at ``times`` of a stage."""
-        if self.timesteps == "true":
+        """The timesteps that the network is told at ``times`` of a stage; with one stage always the true ones."""
+        if self.timesteps == "true" or len(self) == 1:
             return self.schedule.timestep(times)
         within = (times - stage.end.time) / (stage.start.time - stage.end.time)
         return (len(self) - 1 - stage.index + within) / len(self)
@@ -227,8 +230,9 @@ def _strides(stages: int | None, strides: Sequence[int] | None) -> tuple[int, ..
     chosen = tuple(strides)
     if stages is not None and len(chosen) != stages:
         raise ValueError(f"{stages} stages but {len(chosen)} strides {chosen}; give one of the two")
-    if not chosen or any(not isinstance(stride, int) or isinstance(stride, bool) or stride < 1 for stride in chosen):
+    if not chosen or any(not isinstance(part, Integral) or isinstance(part, bool) or part < 1 for part in chosen):
         raise ValueError(f"strides are whole numbers from 1, e.g. (4, 2, 1), not {chosen}")
+    chosen = tuple(int(stride) for stride in chosen)
     if chosen[-1] != 1:
         raise ValueError(f"strides {chosen}: the last stage runs at the full frame rate, so the last stride is 1")
     for left, right in pairwise(chosen):
@@ -255,7 +259,7 @@ def _boundaries(boundaries: Sequence[float] | None, count: int) -> list[float]:
 
 def _shares(shares: Sequence[float] | None, count: int) -> tuple[float, ...]:
     chosen = tuple(shares) if shares is not None else (1,) * count
-    if len(chosen) != count or any(not share > 0 for share in chosen):
+    if len(chosen) != count or any(not 0 < share < inf for share in chosen):
         raise ValueError(f"shares {chosen}: give {count} positive numbers, one a stage, e.g. {(10,) * count}")
     return chosen
 

@@ -16,7 +16,7 @@ from harness.errors import UsageError
 
 FrameEmbedding = Literal["sinusoid", "table", "rope"]
 PERIOD = 100
-"""Longest wavelength over the shortest."""
+"""Wavelengths run from the shortest to just below this multiple of it."""
 
 
 class SinusoidalFrames(nn.Linear):

@@ -10,7 +10,7 @@ from torch import nn
 
 
 def sinusoid(values: torch.Tensor, channels: int, *, period: float) -> torch.Tensor:
-    """Sinusoidal features (..., channels) of real values (...); wavelengths from 2 pi to 2 pi * ``period``.
+    """Sinusoidal features (..., channels) of real values (...); wavelengths from 2 pi to below 2 pi * ``period``.
 
     Computed, not looked up: half-integer frame positions are as good as integers.
 

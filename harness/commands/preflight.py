@@ -10,6 +10,7 @@ import signal
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from pydantic import ValidationError
@@ -101,20 +102,31 @@ def require_options(study: Study) -> None:
     A plugin that crashes there is not refused: its units will fail with the reason, and the others go on.
 
     Raises:
-        UsageError: an option is unknown or does not fit; names its place.
+        UsageError: an option is unknown or does not fit, or weights are taken that were trained for something else;
+            names the place.
     """
     from harness.launch.local import WorkerProcess
 
     with tempfile.TemporaryDirectory() as folder:
         (Path(folder) / "study.yaml").write_text(study.to_yaml(), encoding="utf-8")
-        with (
-            WorkerProcess(Path(folder), threads=study.threads, name="check", timeout_s=study.unit_timeout_s) as worker,
-            contextlib.suppress(UnitError),
-        ):
+        trained_for: dict[str, dict[str, Any]] = {}
+        with WorkerProcess(Path(folder), threads=study.threads, name="check", timeout_s=study.unit_timeout_s) as worker:
             for number, entry in enumerate(study.generators):
-                reply = worker.call({"do": "check", "generator": entry.label, "seed": study.seeds[0]})
-                if reply["problem"] is not None:
-                    raise UsageError(f"generators[{number}] ('{entry.label}'): {reply['problem']}")
+                with contextlib.suppress(UnitError):
+                    reply = worker.call({"do": "check", "generator": entry.label, "seed": study.seeds[0]})
+                    if reply["problem"] is not None:
+                        raise UsageError(f"generators[{number}] ('{entry.label}'): {reply['problem']}")
+                    trained_for[entry.label] = reply["trained_for"]
+    for number, entry in enumerate(study.generators):
+        own, source = trained_for.get(entry.label, {}), trained_for.get(entry.trained_as, {})
+        unlike = [name for name in own | source if own.get(name) != source.get(name)] if own and source else []
+        if unlike:
+            differences = ", ".join(f"{name} {own.get(name)} instead of {source.get(name)}" for name in unlike)
+            raise UsageError(
+                f"generators[{number}] ('{entry.label}') cannot sample with the weights of '{entry.weights_of}', which "
+                f"are trained for something else: {differences}. Drop weights_of, so that it is trained itself, or let "
+                "it differ in options of sampling alone."
+            )
 
 
 @contextlib.contextmanager

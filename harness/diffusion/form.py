@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from harness.diffusion.schedule import Schedule
@@ -29,13 +29,15 @@ class Diffusion:
     shift: float = 1.0
     """Flow matching: shift of the time axis towards noise; 1 for none."""
     discrete: bool = False
-    """Variance preserving: whole timesteps of 1000 only."""
+    """Variance preserving: noise levels of whole timesteps of 1000 only."""
     prediction: PredictionKind | None = None
     """What the network is trained to predict; None: what the backbone declares."""
     weighting: Weighting = "uniform"
     """How the loss weighs noise levels."""
 
     def __post_init__(self) -> None:
+        if self.form not in get_args(Form):
+            raise ValueError(f"form is {self.form!r}, known: {', '.join(get_args(Form))}")
         if self.form == "flow" and self.discrete:
             raise ValueError("flow matching has no table of timesteps: leave discrete off, or choose a vp form")
         if self.form != "flow" and self.shift != 1:

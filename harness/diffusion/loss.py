@@ -25,7 +25,8 @@ def loss_weights(
     """Weight of each clip (B,) at levels (B,); None for ``uniform``.
 
     ``min-snr`` weighs the error of the *clean* clip by min(SNR, 5), SNR = (alpha / sigma)^2, whatever the network
-    predicts; the error of the prediction is converted.
+    predicts; the error of the prediction is converted. In the stages of a pyramid that is exact for its ``virtual``
+    target; with the others the error in the detail that a stage adds is weighed as if the target were virtual.
     """
     if weighting == "uniform":
         return None

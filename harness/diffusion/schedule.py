@@ -128,6 +128,10 @@ class VariancePreserving:
 
     STEPS = 1000
 
+    def __post_init__(self) -> None:
+        if self.betas not in _BETAS:
+            raise ValueError(f"betas is {self.betas!r}, known: {', '.join(_BETAS)}")
+
     @property
     def grid(self) -> int | None:
         return self.STEPS if self.discrete else None

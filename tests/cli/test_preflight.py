@@ -50,10 +50,38 @@ def test_a_second_gpu_that_is_not_there_is_refused_too(
             {"sampling": {"videos": 4, "batch": 2, "steps": 2}},
             "generators[1] ('tpdiff'): cannot sample with this pyramid: 2 steps cannot serve 3 stages",
         ),
+        (
+            {"generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"shares": 5}}]},
+            "generators[1] ('tpdiff'): option 'shares': input should be a list, got 5.",
+        ),
+        (
+            {
+                "generators": [
+                    {"name": "full-rate"},
+                    {"name": "tpdiff"},
+                    {"name": "tpdiff", "label": "late", "weights_of": "tpdiff", "options": {"target": "sharp"}},
+                ]
+            },
+            "generators[2] ('late') cannot sample with the weights of 'tpdiff', which are trained for something else: "
+            "target sharp instead of blended",
+        ),
+        (
+            {"generators": [{"name": "full-rate"}, {"name": "tpdiff", "weights_of": "full-rate"}]},
+            "generator tpdiff instead of full-rate",
+        ),
         ({"backbone": {"name": "tiny-unet", "options": {"wdth": 8}}}, "wdth"),
         ({"data": {"name": "moving-digits", "options": {"canvs": 16}}}, "canvs"),
     ],
-    ids=["unknown option", "impossible option", "impossible request", "backbone option", "data option"],
+    ids=[
+        "unknown option",
+        "impossible option",
+        "impossible request",
+        "wrong type",
+        "another target's weights",
+        "another generator's weights",
+        "backbone option",
+        "data option",
+    ],
 )
 def test_options_are_checked_before_anything_is_written(
     change: dict[str, Any], message: str, tpbench: Tpbench, tmp_path: Path
@@ -62,6 +90,16 @@ def test_options_are_checked_before_anything_is_written(
     assert outcome.code == 2
     assert message in outcome.err
     assert not (tmp_path / "runs").exists()
+
+
+def test_a_plugin_that_crashes_hides_no_wrong_option_of_another(tpbench: Tpbench, tmp_path: Path) -> None:
+    crash = "class Idea:\n    def load(self, context):\n        raise RuntimeError('no kernel')\n"
+    (tmp_path / "idea.py").write_text(crash + "    def generate(self, request, probe): ...\n")
+    wrong = {"name": "tpdiff", "options": {"stages": 0}}
+    generators = [{"name": "full-rate"}, {"name": str(tmp_path / "idea.py:Idea")}, wrong]
+    outcome = tpbench("run", study_file(tmp_path, generators=generators))
+    assert outcome.code == 2
+    assert "generators[2] ('tpdiff')" in outcome.err
 
 
 def test_a_wrong_claims_file_is_found_before_anything_runs(tpbench: Tpbench, tmp_path: Path) -> None:

@@ -124,6 +124,13 @@ def test_the_controls_draw_is_the_shared_uniform_itself() -> None:
     assert torch.equal(draw_times(FlowMatching(), 1.0, 0.0, uniform), uniform)
 
 
+def test_unknown_names_are_refused_with_the_known_ones() -> None:
+    with pytest.raises(ValueError, match="betas is 'sqrt', known: linear, scaled-linear, cosine, animatediff"):
+        VariancePreserving(betas="sqrt")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="form is 'vp-scaled', known: flow, vp-linear"):
+        Diffusion(form="vp-scaled")  # type: ignore[arg-type]
+
+
 def test_every_named_form_has_its_schedule() -> None:
     kinds = {form: Diffusion(form=form).schedule for form in get_args(Form)}
     assert isinstance(kinds["flow"], FlowMatching)

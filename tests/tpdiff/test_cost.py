@@ -146,7 +146,7 @@ def test_sampling_costs_what_is_predicted(backbone: str, solver: SolverName, str
 
     @torch.no_grad()
     def run() -> None:
-        sample(predictor(network_alone, pyramid), clips(frames), pyramid, steps=steps, solver=solver)
+        sample(predictor(network_alone, pyramid, Recipe()), clips(frames), pyramid, steps=steps, solver=solver)
 
     counted = flops(run)
     with torch.no_grad():
@@ -157,7 +157,7 @@ def test_sampling_costs_what_is_predicted(backbone: str, solver: SolverName, str
     plain = TemporalPyramid.build(1, target="virtual")
     assert flops(
         lambda: torch.no_grad()(sample)(
-            predictor(network_alone, plain), clips(frames), plain, steps=cost.nfe, solver="euler"
+            predictor(network_alone, plain, Recipe()), clips(frames), plain, steps=cost.nfe, solver="euler"
         )
     ) == pytest.approx(cost.control_flops, rel=1e-9)
     assert cost.speedup > 1.2
@@ -176,13 +176,13 @@ def test_the_figures_of_the_paper_s_pyramid() -> None:
     assert (without_middle.full_rate_nfe, without_middle.speedup) == pytest.approx((30, 2.0))
     with pytest.raises(ValueError, match="for 3 stages"):
         sampling_cost(pyramid, linear, frames=16, steps=30, calls=(2, 1))
-    assert training_cost(pyramid, linear, frames=16, stage_weights=(0, 0, 1)) == 16
+    assert training_cost(pyramid, linear, frames=16, recipe=Recipe(stage_weights=(1, 1, 2))) == 11
 
 
 def test_one_stage_batches_keep_the_most_expensive_stage_at_worst() -> None:
     pyramid, cost = TemporalPyramid.build(3), CostPolynomial(constant=1, linear=2, quadratic=0)
     mixed = activation_bytes(pyramid, cost, frames=16, clips_by_stage=(1, 2, 3))
-    alone = activation_bytes(pyramid, cost, frames=16, clips_by_stage=(1, 2, 3), mixing="one-stage")
+    alone = activation_bytes(pyramid, cost, frames=16, clips_by_stage=(1, 2, 3), recipe=Recipe(mixing="one-stage"))
     assert (mixed, alone) == (9 + 2 * 17 + 3 * 33, 6 * 33)
 
 
@@ -190,7 +190,14 @@ def test_one_stage_batches_keep_the_most_expensive_stage_at_worst() -> None:
 def test_a_polynomial_comes_back_from_its_counts(parts: tuple[int, int, int], frames: set[int]) -> None:
     truth = CostPolynomial(constant=parts[0], linear=parts[1], quadratic=parts[2])
     fitted = CostPolynomial.fit({number: truth.at(number) for number in frames})
-    assert fitted.at(100) == pytest.approx(truth.at(100), rel=1e-6, abs=1e-2)
+    assert fitted == truth
+
+
+@pytest.mark.parametrize("unit", [1.0, 1e-12, 1e-15, 1e12])
+def test_the_unit_of_the_counts_does_not_matter(unit: float) -> None:
+    counts = {4: 1.2 * unit, 8: 2.45 * unit, 16: 5.1 * unit}
+    fitted = CostPolynomial.fit(counts)
+    assert [fitted.at(frames) for frames in counts] == pytest.approx(list(counts.values()), rel=1e-12)
 
 
 def test_counts_that_lie_on_no_polynomial_are_refused() -> None:
@@ -198,6 +205,14 @@ def test_counts_that_lie_on_no_polynomial_are_refused() -> None:
         CostPolynomial.fit({1: 1, 2: 4, 4: 16, 8: 63})
     with pytest.raises(ValueError, match="needs three counts"):
         CostPolynomial.fit({1: 1, 2: 4})
+
+
+def test_a_recipe_or_clips_for_another_pyramid_are_refused() -> None:
+    pyramid, cost = TemporalPyramid.build(3), CostPolynomial(constant=1, linear=2, quadratic=0)
+    with pytest.raises(ValueError, match="2 stage_weights for 3 stages"):
+        training_cost(pyramid, cost, frames=16, recipe=Recipe(stage_weights=(1, 1)))
+    with pytest.raises(ValueError, match="for 3 stages"):
+        activation_bytes(pyramid, cost, frames=16, clips_by_stage=(1, 1))
 
 
 def test_solvers_say_what_their_steps_cost() -> None:

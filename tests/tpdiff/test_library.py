@@ -60,10 +60,10 @@ def test_the_example_learns_and_samples_what_it_learned(example: dict[str, Any])
         optimizer.step()
         losses.append(loss.item())
     assert sum(losses[-20:]) < 0.5 * sum(losses[:20])
-    clips = example["generate"](network, (4, 1, 8, 4, 4))
+    clips = example["generate"](network, torch.randn(4, 1, 8, 4, 4))
     assert clips.shape == (4, 1, 8, 4, 4)
     assert (clips - flashing(4)).abs().mean() < 0.2
-    untrained = example["generate"](Own(), (4, 1, 8, 4, 4))
+    untrained = example["generate"](Own(), torch.randn(4, 1, 8, 4, 4))
     assert (untrained - flashing(4)).abs().mean() > 0.5
 
 
@@ -75,7 +75,7 @@ def test_the_example_s_costs_are_printed(example: dict[str, Any], capsys: pytest
 
 def test_every_build_in_the_table_works(example: dict[str, Any]) -> None:
     from harness.diffusion.form import Diffusion
-    from tpdiff import Resampling
+    from tpdiff import Recipe, Resampling
 
     calls = re.findall(r"`((?:TemporalPyramid\.)?build\([^`]*)`", PAGE.read_text())
     names = {**example, "build": example["TemporalPyramid"].build, "Diffusion": Diffusion, "Resampling": Resampling}
@@ -84,6 +84,9 @@ def test_every_build_in_the_table_works(example: dict[str, Any]) -> None:
         pyramid = eval(call, names)
         frames = 8 + pyramid.resampling.causal
         clips = example["sample"](
-            example["predictor"](lambda x, *_: -x, pyramid), torch.randn(1, 1, frames, 2, 2), pyramid, steps=30
+            example["predictor"](lambda x, *_: -x, pyramid, Recipe()),
+            torch.randn(1, 1, frames, 2, 2),
+            pyramid,
+            steps=30,
         )
         assert clips.shape == (1, 1, frames, 2, 2)

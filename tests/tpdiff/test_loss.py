@@ -10,8 +10,11 @@ import torch
 import torch.nn.functional as F
 
 from harness.diffusion.schedule import FlowMatching, VariancePreserving
-from tpdiff import Recipe, StageBatch, TemporalPyramid, draw_stages, stage_batches
+from tpdiff import Recipe, Resampling, StageBatch, TemporalPyramid, draw_stages, predictor, stage_batches
 from tpdiff.alignment import Alignment, distances
+from tpdiff.resample import Up
+
+PYRAMID = TemporalPyramid.build(3)
 
 
 def parts(
@@ -22,10 +25,11 @@ def parts(
     generator = torch.Generator().manual_seed(1)
     clean = torch.rand(clips, 1, frames, 4, 4, generator=generator) * 2 - 1
     noise = torch.randn(clean.shape, generator=generator)
-    drawn = draw_stages(clips, len(pyramid), torch.Generator().manual_seed(2))
+    chosen = Recipe(**recipe)
+    drawn = draw_stages(clips, pyramid, chosen, torch.Generator().manual_seed(2))
     uniform = torch.rand(clips, generator=generator)
-    found = stage_batches(pyramid, clean, noise=noise, uniform=uniform, stages=drawn, recipe=Recipe(**recipe))
-    return list(found), clean, noise
+    found = stage_batches(pyramid, clean, noise=noise, uniform=uniform, stages=drawn, recipe=chosen)
+    return found, clean, noise
 
 
 def test_every_clip_is_in_one_part_and_the_shares_add_up() -> None:
@@ -121,24 +125,26 @@ def test_alignment_only_permutes_the_noise_of_a_stage() -> None:
 
 def test_stages_are_drawn_evenly_over_a_batch_and_uniformly_for_each_clip() -> None:
     generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([draw_stages(24, 3, generator) for _ in range(2000)])
+    draws = torch.stack([draw_stages(24, PYRAMID, Recipe(), generator) for _ in range(2000)])
     assert all(row.bincount(minlength=3).tolist() == [8, 8, 8] for row in draws)
     shares = torch.stack([(draws == stage).float().mean(0) for stage in range(3)])
     assert (shares - 1 / 3).abs().max() < 0.05
-    uneven = draw_stages(7, 3, generator).bincount(minlength=3)
+    uneven = draw_stages(7, PYRAMID, Recipe(), generator).bincount(minlength=3)
     assert uneven.sum() == 7
     assert uneven.max() - uneven.min() <= 1
 
 
 def test_stage_weights_are_the_chances_of_each_clip() -> None:
     generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([draw_stages(8, 3, generator, weights=(1, 1, 2)) for _ in range(500)])
+    recipe = Recipe(stage_weights=(1, 1, 2))
+    draws = torch.stack([draw_stages(8, PYRAMID, recipe, generator) for _ in range(500)])
     assert draws.flatten().bincount(minlength=3).tolist() == [1000, 1000, 2000]
 
 
 def test_one_stage_batches_hold_one_stage_drawn_by_the_weights() -> None:
     generator = torch.Generator().manual_seed(0)
-    draws = [draw_stages(5, 3, generator, weights=(1, 1, 2), mixing="one-stage") for _ in range(2000)]
+    recipe = Recipe(stage_weights=(1, 1, 2), mixing="one-stage")
+    draws = [draw_stages(5, PYRAMID, recipe, generator) for _ in range(2000)]
     assert all(len(set(row.tolist())) == 1 for row in draws)
     shares = torch.stack(draws)[:, 0].bincount(minlength=3) / 2000
     assert shares.tolist() == pytest.approx([0.25, 0.25, 0.5], abs=0.04)
@@ -152,7 +158,9 @@ def test_one_stage_batches_hold_one_stage_drawn_by_the_weights() -> None:
         ({"mixing": "none"}, "mixed, one-stage"),
         ({"weighting": "snr"}, "uniform, min-snr"),
         ({"detail_weight": 0}, "above 0"),
+        ({"detail_weight": float("inf")}, "above 0"),
         ({"stage_weights": (1, 0)}, "every stage needs training"),
+        ({"stage_weights": (1, float("inf"))}, "every stage needs training"),
     ],
 )
 def test_recipes_that_make_no_sense_are_refused(recipe: dict[str, Any], message: str) -> None:
@@ -160,9 +168,66 @@ def test_recipes_that_make_no_sense_are_refused(recipe: dict[str, Any], message:
         Recipe(**recipe)
 
 
-def test_weights_that_are_not_one_a_stage_are_refused() -> None:
-    with pytest.raises(ValueError, match="2 stage_weights for 3 stages"):
-        draw_stages(4, 3, torch.Generator(), weights=(1, 1))
+@pytest.mark.parametrize(
+    ("recipe", "pyramid", "message"),
+    [
+        (Recipe(stage_weights=(1, 1)), PYRAMID, "2 stage_weights for 3 stages"),
+        (Recipe(prediction="epsilon"), PYRAMID, "epsilon says nothing about the clip at pure noise"),
+        (
+            Recipe(prediction="epsilon"),
+            TemporalPyramid.build(3, schedule=VariancePreserving(), target="sharp"),
+            "target: virtual or blended",
+        ),
+    ],
+)
+def test_a_recipe_that_does_not_fit_the_pyramid_is_refused_everywhere(
+    recipe: Recipe, pyramid: TemporalPyramid, message: str
+) -> None:
+    clips, numbers = torch.zeros(2, 1, 8, 2, 2), torch.zeros(2)
+    with pytest.raises(ValueError, match=message):
+        draw_stages(4, pyramid, recipe)
+    with pytest.raises(ValueError, match=message):
+        stage_batches(pyramid, clips, noise=clips, uniform=numbers, stages=numbers.long(), recipe=recipe)
+    with pytest.raises(ValueError, match=message):
+        predictor(lambda x, *_: x, pyramid, recipe)
+
+
+def test_epsilon_tells_the_clip_where_it_can() -> None:
+    for stages, target in ((3, "blended"), (3, "virtual"), (1, "sharp")):
+        pyramid = TemporalPyramid.build(stages, schedule=VariancePreserving(), target=target)  # type: ignore[arg-type]
+        Recipe(prediction="epsilon").check(pyramid)
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"clips": torch.zeros(2, 1, 6, 2, 2)}, "Use 4 or 8 frames"),
+        ({"clips": torch.zeros(2, 8, 2, 2)}, "clips are .batch, channels, frames"),
+        ({"noise": torch.zeros(2, 1, 4, 2, 2)}, "noise has shape"),
+        ({"uniform": torch.zeros(3)}, "uniform has shape .3,.; it needs one number a clip"),
+        ({"stages": torch.tensor([0])}, "stages has shape"),
+        ({"stages": torch.tensor([0, 5])}, r"stages run from 0 to 2 here, got \[0, 5\]"),
+        ({"stages": torch.tensor([-1, 0])}, "stages run from 0 to 2 here"),
+    ],
+)
+def test_a_batch_that_does_not_fit_is_refused(change: dict[str, torch.Tensor], message: str) -> None:
+    clips = torch.zeros(2, 1, 8, 2, 2)
+    batch = {"clips": clips, "noise": clips, "uniform": torch.zeros(2), "stages": torch.zeros(2, dtype=torch.long)}
+    with pytest.raises(ValueError, match=message):
+        stage_batches(PYRAMID, recipe=Recipe(), **(batch | change))
+
+
+@pytest.mark.parametrize("alignment", ["batch", "pooled"])
+@pytest.mark.parametrize("up", ["nearest", "linear"])
+def test_autocast_changes_no_target_and_no_alignment(alignment: Alignment, up: Up) -> None:
+    pyramid = TemporalPyramid.build(4, resampling=Resampling(down="mean", up=up), target="virtual")
+    plain, clean, noise = parts(pyramid, clips=16, frames=16, alignment=alignment)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        cast, _, _ = parts(pyramid, clips=16, frames=16, alignment=alignment)
+        assert (clean[0, 0, 0] @ noise[0, 0, 0]).dtype == torch.bfloat16, "autocast is at work"
+    for left, right in zip(plain, cast, strict=True):
+        assert torch.equal(left.x, right.x)
+        assert torch.equal(left.target, right.target)
 
 
 def test_a_perfect_network_has_no_loss_and_a_shifted_one_has() -> None:

@@ -84,6 +84,7 @@ def test_reducing_a_ramp_gives_the_frame_positions() -> None:
     [
         ({"down": "max"}, "known: mean, keep-first, keep-last"),
         ({"up": "cubic"}, "known: nearest, linear"),
+        ({"causal": 2}, "causal is 2; it is true or false"),
         ({"up": "linear", "down": "keep-first"}, "use down: mean, or up: nearest"),
     ],
 )

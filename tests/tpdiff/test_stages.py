@@ -6,6 +6,7 @@ import math
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -88,7 +89,20 @@ def test_nonsense_stage_counts_are_refused(count: object) -> None:
         ({"positions": "odd"}, "known: consistent, plain"),
         ({"target": "noise"}, "known: virtual, sharp, blended"),
         ({"rule": "paper"}, "known: exact, printed, none"),
+        ({"shares": (1, float("inf"), 1)}, "3 positive numbers"),
         ({"schedule": VariancePreserving(), "boundaries": (0.99, 0.5)}, "never reaches; move the boundary"),
+        (
+            {"schedule": VariancePreserving(discrete=True), "boundaries": (0.5, 0.0005), "on_grid": "starts"},
+            "stage 2 would start at time 0 and end at 0, with nothing between",
+        ),
+        (
+            {
+                "schedule": VariancePreserving(discrete=True),
+                "strides": (2, 2, 1),
+                "boundaries": (0.5004, 0.5001),
+            },
+            "stage 1 would start at time 0.501 and end at 0.501",
+        ),
     ],
 )
 def test_pyramids_that_make_no_sense_are_refused_with_what_would_do(options: dict[str, Any], message: str) -> None:
@@ -103,6 +117,7 @@ def test_pyramids_that_make_no_sense_are_refused_with_what_would_do(options: dic
         (False, 2, "Use 4 frames"),
         (True, 16, r"1 \+ 15 frames do not divide. Use 13 or 17 frames"),
         (True, 1, "Use 5 frames"),
+        (True, 0, "Use 5 frames"),
     ],
 )
 def test_frames_that_do_not_divide_are_refused_with_the_nearest_that_do(
@@ -136,6 +151,19 @@ def test_fewer_steps_than_stages_are_refused() -> None:
         TemporalPyramid.build(3, shares=(98, 1, 1)).split_steps(3)
 
 
+def test_one_stage_takes_any_number_of_frames() -> None:
+    for causal in (False, True):
+        pyramid = TemporalPyramid.build(1, resampling=Resampling(causal=causal))
+        for frames in (1, 2, 7):
+            pyramid.check_frames(frames)
+        with pytest.raises(ValueError, match="do not divide"):
+            pyramid.check_frames(0)
+
+
+def test_strides_may_be_numbers_of_numpy() -> None:
+    assert TemporalPyramid.build(strides=np.array([4, 2, 1])) == TemporalPyramid.build(3)  # type: ignore[arg-type]
+
+
 def test_plain_positions_tell_no_stage_apart() -> None:
     pyramid = TemporalPyramid.build(3, positions="plain")
     assert [pyramid.frame_positions(stage, 4).tolist() for stage in pyramid.stages] == [[0, 1, 2, 3]] * 3
@@ -151,8 +179,10 @@ def test_disjoint_timesteps_part_the_stages_and_true_ones_do_not(count: int, sch
         told = [at.timestep for at in disjoint.levels(stage, 3)]
         assert told == sorted(told, reverse=True)
         spans.append((told[0], told[-1]))
-    assert all(left[1] >= right[0] - 1e-9 for left, right in pairwise(spans))
+    assert all(left[1] == pytest.approx(right[0]) for left, right in pairwise(spans)), "they meet, and share no more"
     true = TemporalPyramid.build(count, schedule=schedule)
+    if count == 1:
+        assert disjoint.levels(disjoint.stages[0], 3) == true.levels(true.stages[0], 3), "as the control is told"
     if count > 1:
         ends = [(true.levels(stage, 1)[0].timestep, true.levels(stage, 1)[-1].timestep) for stage in true.stages]
         assert any(left[1] < right[0] for left, right in pairwise(ends))

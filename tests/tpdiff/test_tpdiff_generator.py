@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import torch
 
+from baselines.backbones.tiny_unet import TinyUNet
 from baselines.full_rate import FullRate
 from harness.diffusion.form import Diffusion
 from harness.diffusion.prediction import Estimate
 from harness.diffusion.schedule import Level, level
 from harness.errors import UsageError
-from harness.generator import Batch, ClipShape, Context, NullProbe, Request
+from harness.generator import Batch, ClipShape, Context, NullProbe, Request, WeightSharing
 from tpdiff import Stage, TemporalPyramid, sample
 from tpdiff.generator import TPDiff
 
@@ -276,9 +277,22 @@ def test_more_steps_than_whole_timesteps_are_refused(kind: type[Model]) -> None:
         ({"strides": [4, 3, 1]}, "no multiple"),
         ({"boundaries": [0.2, 0.4]}, "overlap or are empty"),
         ({"shares": [1, 2]}, "3 positive numbers"),
-        ({"down": "max"}, "mean, keep-first"),
+        ({"down": "max"}, "'mean', 'keep-first' or 'keep-last', got 'max'"),
         ({"down": "keep-first", "up": "linear"}, "use down: mean"),
-        ({"alignment": "on"}, "off, batch, pooled"),
+        ({"alignment": "on"}, "'off', 'batch' or 'pooled', got 'on'"),
+        ({"shares": 5}, "option 'shares'.*got 5"),
+        ({"shares": [1, float("inf"), 1]}, "3 positive numbers"),
+        ({"boundaries": 0.5}, "option 'boundaries'.*got 0.5"),
+        ({"boundaries": ["a", "b"]}, r"option 'boundaries\[0\]': input should be a valid number, got 'a'"),
+        ({"strides": 4}, "option 'strides'.*got 4"),
+        ({"stages": 2.5}, "option 'stages'.*got 2.5"),
+        ({"stage_weights": 1}, "option 'stage_weights'.*got 1"),
+        ({"stage_weights": [float("inf"), 1, 1]}, "every stage needs training"),
+        ({"detail_weight": "2"}, "option 'detail_weight'.*got '2'"),
+        ({"detail_weight": float("inf")}, "above 0"),
+        ({"guidance_by_stage": 0.5}, "option 'guidance_by_stage'.*got 0.5"),
+        ({"guidance_by_stage": [1, float("inf"), 1]}, "give 3 numbers from 0"),
+        ({"causal": "no"}, "option 'causal': input should be a valid boolean, got 'no'"),
         ({"stage_weights": [1, 2]}, "2 stage_weights for 3 stages"),
         ({"guidance_by_stage": [1, 0]}, "give 3 numbers from 0"),
         ({"guidance_by_stage": [1, -1, 0]}, "give 3 numbers from 0"),
@@ -288,6 +302,53 @@ def test_more_steps_than_whole_timesteps_are_refused(kind: type[Model]) -> None:
 def test_options_that_make_no_sense_are_refused(options: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         loaded(TPDiff, **options)
+
+
+@pytest.mark.parametrize("kind", [FullRate, TPDiff])
+def test_a_backbone_that_predicts_what_the_diffusion_cannot_use_is_refused(
+    kind: type[Model], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(TinyUNet, "prediction", "epsilon")
+    with pytest.raises(UsageError, match=r"tiny-unet' predicts epsilon.*pure noise.*Set diffusion\.prediction"):
+        loaded(kind)
+    loaded(kind, diffusion=Diffusion(form="vp-linear"))
+
+
+def test_epsilon_trains_and_samples_three_stages_but_not_with_the_sharp_target() -> None:
+    epsilon = Diffusion(form="vp-scaled-linear", prediction="epsilon")
+    generator = loaded(TPDiff, diffusion=epsilon)
+    assert torch.isfinite(generator.training_step(batch(), NullProbe()))
+    assert generator.generate(request(0), NullProbe()).frames.std() > 0
+    with pytest.raises(UsageError, match="target: virtual or blended"):
+        loaded(TPDiff, diffusion=epsilon, target="sharp")
+
+
+def test_weights_are_shared_by_those_that_differ_in_sampling_alone() -> None:
+    def trained_for(**options: Any) -> Any:
+        generator = loaded(TPDiff, **options)
+        assert isinstance(generator, WeightSharing)
+        return generator.trained_for()
+
+    alike: list[dict[str, Any]] = [
+        {"shares": [1, 1, 4]},
+        {"guidance_by_stage": [0, 1, 0]},
+        {"transition": "printed"},
+        {"strides": [4, 2, 1], "down": "keep-first"},
+    ]
+    assert all(trained_for(**options) == trained_for() for options in alike)
+    unlike: list[dict[str, Any]] = [
+        {"stages": 2},
+        {"transition": "none"},
+        {"target": "sharp"},
+        {"down": "mean"},
+        {"boundaries": [0.6, 0.3]},
+        {"timesteps": "disjoint"},
+        {"positions": "plain"},
+        {"alignment": "off"},
+        {"stage_weights": [1, 1, 2]},
+        {"detail_weight": 2.0},
+    ]
+    assert all(trained_for(**options) != trained_for() for options in unlike)
 
 
 def test_a_first_frame_that_stands_alone_is_served_end_to_end() -> None:
