@@ -66,7 +66,7 @@ class StageCost:
     """Latent frames the network sees."""
     steps: int
     """Solver steps."""
-    evaluations: int
+    calls: int
     """Network calls: guidance and two-evaluation solvers count."""
     flops: float
     """FLOP of all its network calls."""
@@ -90,7 +90,7 @@ class SamplingCost:
     @property
     def nfe(self) -> int:
         """Network calls."""
-        return sum(stage.evaluations for stage in self.stages)
+        return sum(stage.calls for stage in self.stages)
 
     @property
     def full_rate_nfe(self) -> float:
@@ -100,7 +100,7 @@ class SamplingCost:
     @property
     def frames(self) -> int:
         """Latent frames that all network calls see together; times tokens per frame these are tokens."""
-        return sum(stage.evaluations * stage.frames for stage in self.stages)
+        return sum(stage.calls * stage.frames for stage in self.stages)
 
     @property
     def speedup(self) -> float:
@@ -137,7 +137,7 @@ def sampling_cost(
     for stage, share, number in zip(pyramid.stages, shares, numbers, strict=True):
         seen = pyramid.resampling.frames(frames, stage.stride)
         asked = each[stage.index] * number
-        parts.append(StageCost(frames=seen, steps=share, evaluations=asked, flops=asked * forward.at(seen)))
+        parts.append(StageCost(frames=seen, steps=share, calls=asked, flops=asked * forward.at(seen)))
     control = max(each) * sum(numbers) * forward.at(frames)
     return SamplingCost(stages=tuple(parts), control_flops=control, full_frames=frames)
 

@@ -93,7 +93,9 @@ def test_frames_that_are_not_what_was_ordered_are_refused(
 
 
 def test_options_are_checked_without_running_anything(worker: WorkerProcess) -> None:
-    assert worker.call({"do": "check", "generator": "Untrained", "seed": 0}) == {"problem": None}
+    reply = worker.call({"do": "check", "generator": "Untrained", "seed": 0})
+    assert reply["problem"] is None
+    assert reply["trained_for"].keys() == {"generator"}, "it has no options, and says nothing of its weights"
 
 
 def test_a_call_that_takes_too_long_is_stopped_and_says_so(folder: Path) -> None:
