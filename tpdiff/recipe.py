@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import isfinite
+from math import inf
 from typing import Literal, get_args
 
 from harness.diffusion.form import PredictionKind, Weighting
@@ -44,11 +44,9 @@ class Recipe:
         ):
             if value not in known:
                 raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
-        if not self.detail_weight > 0 or not isfinite(self.detail_weight):
+        if not 0 < self.detail_weight < inf:
             raise ValueError(f"detail_weight is {self.detail_weight}; it must be above 0, 1 weighs all errors alike")
-        if self.stage_weights is not None and any(
-            not weight > 0 or not isfinite(weight) for weight in self.stage_weights
-        ):
+        if any(not 0 < weight < inf for weight in self.stage_weights or ()):
             raise ValueError(f"stage_weights {self.stage_weights} must all be above 0: every stage needs training")
 
     def check(self, pyramid: TemporalPyramid) -> None:

@@ -60,23 +60,25 @@ class JudderRatio:
         if generated.frames < 3:
             raise MediaError(f"'{generated.label}' has {generated.frames} frames; '{self.name}' needs 3 or more.")
         ours, theirs = gap_energies(generated), gap_energies(real)
-        parts = {"inside_pairs": slice(0, None, 2), "between_pairs": slice(1, None, 2)}
+        our_pairs, their_pairs = _pair_energies(ours), _pair_energies(theirs)
         protocol = {
             "formula": "motion energy inside pairs / between pairs, each of generated / of reference",
             "n_generated": len(ours),
             "n_reference": len(theirs),
         }
-        still = [name for name, gaps in parts.items() if not theirs[:, gaps].any() or not ours[:, gaps].any()]
+        parts = ("inside_pairs", "between_pairs")
+        moves = [own.any() and other.any() for own, other in zip(our_pairs.T, their_pairs.T, strict=True)]
+        still = [name for name, moving in zip(parts, moves, strict=True) if not moving]
         if still:
             reason = f"nothing moves {still[0].replace('_', ' ')} on one of the two sides, so there is no ratio"
             return Score(value=None, n=len(ours), reason=reason, protocol=protocol)
-        lo, hi = interval_of_ratio(_unevenness, _pair_energies(ours), _pair_energies(theirs))
+        lo, hi = interval_of_ratio(_unevenness, our_pairs, their_pairs)
+        over_real = our_pairs.mean(axis=0) / their_pairs.mean(axis=0)
         return Score(
             value=judder_ratio(ours, theirs),
             n=len(ours),
             lo=lo,
             hi=hi,
             method=f"ratio of means, {RESAMPLED_BOTH}",
-            protocol=protocol
-            | {name: float(ours[:, gaps].mean() / theirs[:, gaps].mean()) for name, gaps in parts.items()},
+            protocol=protocol | dict(zip(parts, over_real.tolist(), strict=True)),
         )

@@ -10,7 +10,7 @@ import numpy as np
 
 from harness.errors import MediaError
 from harness.metrics.base import Score, Tools, VideoSet
-from harness.metrics.temporal import RESAMPLED_BOTH, collect, comparable_reference, interval_of_ratio
+from harness.metrics.temporal import RESAMPLED_BOTH, collect, comparable_reference, interval_of_ratio, require_decoded
 
 
 def pair_products(frames: np.ndarray) -> np.ndarray:
@@ -28,8 +28,7 @@ def pair_products(frames: np.ndarray) -> np.ndarray:
     >>> round(dg), round(dd), round(gg)
     (400, 100, 1600)
     """
-    if frames.dtype != np.uint8 or frames.ndim != 5:
-        raise MediaError(f"cannot compare frames: got {frames.dtype} {frames.shape}, needed uint8 (N, T, H, W, C).")
+    require_decoded(frames)
     count = frames.shape[1] // 2
     if count < 3:
         raise MediaError(f"the clips have {frames.shape[1]} frames; pairs between pairs need 6 or more.")

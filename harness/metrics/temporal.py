@@ -7,7 +7,7 @@ clips.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import stats
@@ -54,12 +54,21 @@ def motion_energy(frames: np.ndarray) -> np.ndarray:
     return np.square(_steps(frames) / 255).mean(axis=(2, 3, 4))
 
 
-def _steps(frames: np.ndarray) -> np.ndarray:
+def require_decoded(frames: np.ndarray) -> None:
+    """Refuse what is no decoded video.
+
+    Raises:
+        MediaError: no uint8 (N, T, H, W, C).
+    """
     if frames.dtype != np.uint8 or frames.ndim != 5:
         raise MediaError(
-            f"cannot compare frames: got {frames.dtype} of shape {frames.shape}, needed decoded video, "
-            "uint8 (N, T, H, W, C) with values 0 to 255."
+            f"cannot compare frames: got {frames.dtype} of shape {frames.shape}, needed uint8 (N, T, H, W, C), "
+            "decoded video with values 0 to 255."
         )
+
+
+def _steps(frames: np.ndarray) -> np.ndarray:
+    require_decoded(frames)
     if frames.shape[1] < 2:
         raise MediaError(f"cannot compare frames: the clips have {frames.shape[1]}; change over time needs at least 2.")
     return np.diff(frames.astype(np.float64), axis=1)
@@ -189,15 +198,7 @@ def bootstrap_interval(*samples: np.ndarray) -> tuple[float, float] | tuple[None
     value = float(statistic(*samples))
     if not samples[0].any() or all(np.ptp(sample) == 0 for sample in samples):
         return value, value
-    interval = stats.bootstrap(
-        samples,
-        statistic,
-        n_resamples=_RESAMPLES,
-        method="BCa",
-        vectorized=True,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
+    return _bca(samples, statistic)
 
 
 def interval_of_ratio(
@@ -217,8 +218,12 @@ def interval_of_ratio(
         above, below = (of_means(side[drawn].mean(axis=-2)) for side, drawn in ((ours, own), (theirs, other)))
         return np.asarray(above / below)
 
+    return _bca((np.arange(len(ours)), np.arange(len(theirs))), statistic)
+
+
+def _bca(samples: Sequence[np.ndarray], statistic: Callable[..., np.ndarray]) -> tuple[float, float]:
     interval = stats.bootstrap(
-        (np.arange(len(ours)), np.arange(len(theirs))),
+        samples,
         statistic,
         n_resamples=_RESAMPLES,
         method="BCa",
