@@ -50,3 +50,15 @@ def unknown_name(what: str, name: str, known: Iterable[str], *, where: str = "")
     place = f" ({where})" if where else ""
     hint = f" Did you mean '{near[0]}'?" if near else ""
     return UsageError(f"unknown {what} '{name}'{place}.{hint} Known: {', '.join(names) or 'none'}.")
+
+
+def require_known(name: str, value: object, known: Iterable[str]) -> None:
+    """Refuse a value that is none of the known ones: for mathematics that is used without a study, too.
+
+    >>> require_known("up", "cubic", ("nearest", "linear"))
+    Traceback (most recent call last):
+    ValueError: up is 'cubic', known: nearest, linear
+    """
+    choices = tuple(known)
+    if value not in choices:
+        raise ValueError(f"{name} is {value!r}, known: {', '.join(choices)}")

@@ -7,6 +7,7 @@ from math import inf
 from typing import Literal, get_args
 
 from harness.diffusion.form import PredictionKind, Weighting
+from harness.errors import require_known
 from tpdiff.alignment import Alignment
 from tpdiff.stages import TemporalPyramid
 
@@ -42,8 +43,7 @@ class Recipe:
             ("mixing", self.mixing, get_args(Mixing)),
             ("weighting", self.weighting, get_args(Weighting)),
         ):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
+            require_known(name, value, known)
         if not 0 < self.detail_weight < inf:
             raise ValueError(f"detail_weight is {self.detail_weight}; it must be above 0, 1 weighs all errors alike")
         if any(not 0 < weight < inf for weight in self.stage_weights or ()):

@@ -14,6 +14,8 @@ from typing import Literal, get_args
 import torch
 import torch.nn.functional as F
 
+from harness.errors import require_known
+
 Down = Literal["mean", "keep-first", "keep-last"]
 Up = Literal["nearest", "linear"]
 
@@ -36,8 +38,7 @@ class Resampling:
 
     def __post_init__(self) -> None:
         for name, value, known in (("down", self.kept, get_args(Down)), ("up", self.up, get_args(Up))):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
+            require_known(name, value, known)
         if not isinstance(self.causal, bool):
             raise ValueError(f"causal is {self.causal!r}; it is true or false")
         if self.up == "linear" and self.kept != "mean":

@@ -21,6 +21,7 @@ from typing import Literal
 import torch
 
 from harness.diffusion.schedule import FlowMatching, Level, Schedule, level, uniform_levels
+from harness.errors import require_known
 from tpdiff.resample import Resampling
 from tpdiff.transition import TransitionRule
 
@@ -115,8 +116,7 @@ class TemporalPyramid:
             ("target", target, ("virtual", "sharp", "blended")),
             ("rule", rule, ("exact", "printed", "none")),
         ):
-            if value not in known:
-                raise ValueError(f"{name} is {value!r}, known: {', '.join(known)}")
+            require_known(name, value, known)
         factors = [1] + [left // right for left, right in pairwise(chosen)]
         starts, ends = [1.0], []
         for boundary, factor in zip(parts, factors[1:], strict=True):

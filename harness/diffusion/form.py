@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, get_args
 
+from harness.errors import require_known
+
 if TYPE_CHECKING:
     from harness.diffusion.schedule import Schedule
 
@@ -36,8 +38,7 @@ class Diffusion:
     """How the loss weighs noise levels."""
 
     def __post_init__(self) -> None:
-        if self.form not in get_args(Form):
-            raise ValueError(f"form is {self.form!r}, known: {', '.join(get_args(Form))}")
+        require_known("form", self.form, get_args(Form))
         if self.form == "flow" and self.discrete:
             raise ValueError("flow matching has no table of timesteps: leave discrete off, or choose a vp form")
         if self.form != "flow" and self.shift != 1:

@@ -17,6 +17,7 @@ from typing import Protocol
 import torch
 
 from harness.diffusion.form import Betas
+from harness.errors import require_known
 
 
 class Schedule(Protocol):
@@ -129,8 +130,7 @@ class VariancePreserving:
     STEPS = 1000
 
     def __post_init__(self) -> None:
-        if self.betas not in _BETAS:
-            raise ValueError(f"betas is {self.betas!r}, known: {', '.join(_BETAS)}")
+        require_known("betas", self.betas, _BETAS)
 
     @property
     def grid(self) -> int | None:
