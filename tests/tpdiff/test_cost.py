@@ -15,7 +15,7 @@ from harness.denoiser import Denoiser
 from harness.diffusion.form import SolverName
 from harness.diffusion.solvers import make_solver
 from harness.measure.flops import flop_counter
-from tests.tpdiff.test_tpdiff_generator import loaded
+from tests.tpdiff.small import loaded
 from tpdiff import (
     CostPolynomial,
     Recipe,
