@@ -178,8 +178,8 @@ class Latency(_Section):
     """Process launches; 0 leaves time unmeasured."""
     blocks: int = Field(default=3, ge=1)
     """ABBA blocks per launch and scope; the block is the unit of the interval."""
-    warmup: int = Field(default=1, ge=0)
-    """Recorded but unused calls per launch and generator."""
+    warmup: int = Field(default=30, ge=0)
+    """Recorded but unused calls per launch, generator and scope: at most so many, fewer if all generators settle."""
     scopes: tuple[Literal["end_to_end", "training_step"], ...] = ("end_to_end", "training_step")
     """What is timed, if there are launches."""
 

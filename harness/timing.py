@@ -1,7 +1,8 @@
 """Latency in one launch: a fresh process per generator, called in turn in random, mirrored blocks.
 
 A block calls every generator twice, in a random order and then in its mirror (ABBA), so that a drift of the
-machine falls on all alike. While one works, the others wait for their command and use no processor.
+machine falls on all alike. While one works, the others wait for their command and use no processor. Before the
+blocks all are warmed up, call by call in turn, until the last to settle has settled.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from string import ascii_uppercase
 from typing import Any, Protocol
 
 from harness.errors import UnitError
+from harness.measure.timings import settled
 from harness.records import TimingRecord
 from harness.seeds import derive_seed
 from harness.study import Study
@@ -72,7 +74,7 @@ def time_launch(
             if reply is not None and (scope == "end_to_end" or reply["trainable"])
         ]
 
-        def sample(label: str, block: int, position: int, order: str, scope: str = scope) -> None:
+        def sample(label: str, block: int, position: int, order: str, scope: str = scope) -> list[float]:
             reply = ask(label, "time", scope=scope)
             if reply is not None:
                 record(
@@ -90,10 +92,14 @@ def time_launch(
                     )
                 )
             progress()
+            return [] if reply is None else [float(reply["seconds"])]
 
+        warmed: dict[str, list[float]] = {label: [] for label in labels}
         for position in range(study.latency.warmup):
+            if all(settled(warmed[label]) for label in labels if label not in failures):
+                break
             for label in labels:
-                sample(label, -1, position, "")
+                warmed[label] += sample(label, -1, position, "")
         for block in range(study.latency.blocks):
             left = [label for label in labels if label not in failures]
             order = block_order(left, study.seed, "block-order", seed, launch, scope, block)
@@ -105,6 +111,6 @@ def time_launch(
 
 
 def calls_per_launch(study: Study) -> int:
-    """Timed calls of a launch, if every generator has every scope; for progress alone."""
+    """Timed calls of a launch at most, if every generator has every scope; for progress alone."""
     latency = study.latency
     return len(study.generators) * len(latency.scopes) * (latency.warmup + 2 * latency.blocks)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -16,8 +17,17 @@ from harness.timing import block_order, calls_per_launch, time_launch
 class FakeWorker:
     """Answers with a time of its own and keeps the order of calls in a shared log."""
 
-    def __init__(self, name: str, log: list[str], *, dies_at: int | None = None, trainable: bool = True) -> None:
+    def __init__(
+        self,
+        name: str,
+        log: list[str],
+        *,
+        dies_at: int | None = None,
+        trainable: bool = True,
+        slow: Sequence[float] = (),
+    ) -> None:
         self.name, self.log, self.dies_at, self.trainable = name, log, dies_at, trainable
+        self.slow = slow
         self.calls = 0
 
     def call(self, command: dict[str, Any]) -> dict[str, Any]:
@@ -27,7 +37,7 @@ class FakeWorker:
         if self.calls == self.dies_at:
             raise UnitError("killed by SIGKILL")
         self.log.append(self.name)
-        return {"seconds": 0.25}
+        return {"seconds": self.slow[self.calls - 1] if self.calls <= len(self.slow) else 0.25}
 
 
 def study(**latency: Any) -> Study:
@@ -102,3 +112,43 @@ def test_a_generator_that_cannot_be_trained_is_timed_end_to_end_only() -> None:
     records = launch(study(), full_rate=FakeWorker("A", log), tpdiff=FakeWorker("B", log, trainable=False))
     assert {record.scope for record in records if record.generator == "tpdiff"} == {"end_to_end"}
     assert {record.scope for record in records if record.generator == "full-rate"} == set(study().latency.scopes)
+
+
+def warm_ups(records: list[TimingRecord], generator: str) -> list[float]:
+    """Seconds of the warm-up calls of the first scope."""
+    return [r.seconds for r in records if r.warmup and r.generator == generator and r.scope == "end_to_end"]
+
+
+def test_all_are_warmed_up_until_the_last_one_has_settled() -> None:
+    """An allocator that has not learnt yet makes single calls slow, with fast ones between."""
+    restless = [0.9, 0.25, 0.25, 0.4, 0.25, 0.25, 0.5]
+    records = launch(
+        study(warmup=30), full_rate=FakeWorker("A", [], slow=restless), tpdiff=FakeWorker("B", [], slow=[0.7])
+    )
+    assert warm_ups(records, "full-rate") == [*restless, *[0.25] * 5]
+    assert warm_ups(records, "tpdiff") == [0.7, *[0.25] * 11], "as often as the other, so that both are as warm"
+    for row in summarise_timings(records):
+        assert row.value == 0.25
+        assert "unsettled" not in row.method
+
+
+def test_a_warm_up_that_does_not_settle_ends_at_its_limit_and_the_figure_says_so() -> None:
+    records = launch(
+        study(warmup=8, blocks=1),
+        full_rate=FakeWorker("A", [], slow=[0.25, 0.5] * 40),
+        tpdiff=FakeWorker("B", []),
+    )
+    assert len(warm_ups(records, "full-rate")) == 8
+    methods = {(row.generator, row.scope): row.method for row in summarise_timings(records)}
+    assert "warm-up ended unsettled in 1 of 1 launches" in methods["full-rate", "end_to_end"]
+    assert "unsettled" not in methods["tpdiff", "end_to_end"]
+
+
+def test_a_generator_that_drops_out_in_the_warm_up_does_not_hold_up_the_others() -> None:
+    records: list[TimingRecord] = []
+    workers = {"full-rate": FakeWorker("A", []), "tpdiff": FakeWorker("B", [], dies_at=2)}
+    with pytest.raises(UnitError, match="'tpdiff' dropped out"):
+        time_launch(
+            study(warmup=30), workers, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None
+        )
+    assert len(warm_ups(records, "full-rate")) == 5

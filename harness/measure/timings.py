@@ -3,11 +3,31 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from statistics import median
 
 from harness.measure.stats import median_interval
 from harness.records import Measurement, TimingRecord
+
+SETTLED_CALLS = 5
+SETTLED_WITHIN = 0.15
+
+
+def settled(seconds: Sequence[float]) -> bool:
+    """Whether a warm-up is over: the last five calls all lie within 15 % of their median.
+
+    The first calls of a process are slow, and not only the very first: an allocator may take and return the same
+    memory for twenty training steps before it learns to keep it. Fast and slow calls then mix, which a median
+    that stands still does not show; so all five have to agree.
+
+    >>> settled([9.0, 1.0, 1.1, 1.0, 0.95, 1.0]), settled([1.0, 1.1, 1.8, 1.0, 1.0]), settled([1.0] * 4)
+    (True, False, False)
+    """
+    last = seconds[-SETTLED_CALLS:]
+    middle = median(last) if last else math.nan
+    return len(last) == SETTLED_CALLS and all(abs(one - middle) <= SETTLED_WITHIN * middle for one in last)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,12 +87,21 @@ def _last_tries(records: Iterable[TimingRecord]) -> Iterable[list[TimingRecord]]
     return [list(calls.values()) for calls in tries.values()]
 
 
+def _restless_launches(records: Iterable[TimingRecord]) -> Counter[tuple[str, str]]:
+    """(generator, scope) to the launches whose warm-up came to its limit before it settled."""
+    warmed: dict[tuple[str, str, int, int], list[float]] = {}
+    for record in (record for tried in _last_tries(records) for record in tried if record.warmup):
+        warmed.setdefault((record.generator, record.scope, record.seed, record.launch), []).append(record.seconds)
+    return Counter((generator, scope) for (generator, scope, *_), calls in warmed.items() if not settled(calls))
+
+
 def summarise_timings(records: Sequence[TimingRecord]) -> list[Measurement]:
     """``latency_s`` per generator and scope: the median over blocks of the block's mean, with its interval.
 
     A scope in which a generator was timed, but no block was completed, gives a missing value with the reason.
     """
     blocks = complete_blocks(records)
+    restless = _restless_launches(records)
     seeds = {(record.generator, record.scope): set[int]() for record in records}
     for record in records:
         seeds[record.generator, record.scope].add(record.seed)
@@ -80,8 +109,12 @@ def summarise_timings(records: Sequence[TimingRecord]) -> list[Measurement]:
     for generator, scope in sorted(seeds):
         timed = [block for block in blocks if block.scope == scope and generator in block.seconds]
         means = [math.fsum(block.seconds[generator]) / len(block.seconds[generator]) for block in timed]
-        interval = median_interval(means, clusters=[(block.seed, block.launch) for block in timed])
+        launches = [(block.seed, block.launch) for block in timed]
+        interval = median_interval(means, clusters=launches)
         several = seeds[generator, scope]
+        notes = [interval.reason] if interval.reason else []
+        if number := restless[generator, scope]:
+            notes.append(f"warm-up ended unsettled in {number} of {len(set(launches))} launches")
         measurements.append(
             Measurement(
                 generator=generator,
@@ -93,7 +126,7 @@ def summarise_timings(records: Sequence[TimingRecord]) -> list[Measurement]:
                 lo=interval.lo,
                 hi=interval.hi,
                 n=interval.n,
-                method=f"means of ABBA blocks: {interval.method}" + (f"; {interval.reason}" if interval.reason else ""),
+                method="; ".join([f"means of ABBA blocks: {interval.method}", *notes]),
                 higher_is_better=False,
                 reason=None if means else "no block was timed to its end; run the same command again",
             )
