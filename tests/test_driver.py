@@ -112,7 +112,7 @@ def test_costs_and_scores_are_recorded(complete: Run) -> None:
 
 
 def test_a_generator_that_cannot_be_trained_has_a_row_with_the_reason_for_every_training_cost(tmp_path: Path) -> None:
-    of = study(plugin(tmp_path, "Untrained", "training_step = None"), latency={"launches": 1, "blocks": 1})
+    of = study(plugin(tmp_path, "Untrained", "training_step = None"), latency={"launches": 1, "blocks": 1, "warmup": 1})
     run, code = start(tmp_path / "run", of)
     assert code == 0
     rows = {row.metric: row for row in run.read(Measurement) if row.scope == "training_step"}
@@ -222,7 +222,7 @@ def with_faults(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, int, int
             raise RuntimeError("no such kernel")
         """
     faulty = [plugin(folder, name, body) for name, body in (("Dies", dies), ("Diverges", diverges), ("Raises", raises))]
-    of = study("full-rate", *faulty, latency={"launches": 1, "blocks": 1}, metrics=["temporal_flicker"])
+    of = study("full-rate", *faulty, latency={"launches": 1, "blocks": 1, "warmup": 1}, metrics=["temporal_flicker"])
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("CHILD", str(folder / "child"))
         run, code = start(folder / "run", of)
