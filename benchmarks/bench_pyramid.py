@@ -8,6 +8,7 @@ Both sides of a ratio are called in turn, so that a drift of the machine falls o
 from __future__ import annotations
 
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -16,6 +17,7 @@ from typing import Any
 import pytest
 import torch
 from pytest_benchmark.fixture import BenchmarkFixture
+from torch.profiler import ProfilerActivity, profile
 
 from baselines.full_rate import FullRate
 from harness.assembly import build_dataset, build_generator, build_request
@@ -29,6 +31,13 @@ from tpdiff.generator import TPDiff
 
 PAIRS = 5
 VIDEOS = 8
+PROFILES = 7
+KINDS = {
+    "convolution": ("convolution",),
+    "matmul": ("aten::mm", "addmm", "bmm", "aten::linear"),
+    "attention": ("attention",),
+    "norm": ("layer_norm", "group_norm"),
+}
 
 
 def study_with(backbone: str, stages: int) -> Study:
@@ -63,17 +72,8 @@ class Side:
     def sample(self) -> None:
         self.generator.generate(self.request, NullProbe())
 
-    def call_flops(self, frames: int, *, backward: bool) -> int:
-        """FLOP of the network on one clip of ``frames`` frames."""
-        clips, tokens = self.batch.clips[:1, :, :frames], self.batch.tokens[:1]
-        with flop_counter() as counter, torch.set_grad_enabled(backward):
-            said = self.generator.denoiser(clips, torch.tensor([0.5]), tokens, torch.arange(frames).float())
-            if backward:
-                said.sum().backward()
-        return int(counter.get_total_flops())
-
-    def call_seconds(self, frames: int, clips: int, *, backward: bool) -> float:
-        """Median time of the network on ``clips`` clips of ``frames`` frames."""
+    def network_call(self, frames: int, clips: int, *, backward: bool) -> Callable[[], None]:
+        """A call of the network on ``clips`` clips of ``frames`` frames, ready to be made."""
         batch = self.batch.clips[:1, :, :frames].expand(clips, -1, -1, -1, -1).contiguous()
         times, tokens = torch.full((clips,), 0.5), self.batch.tokens[:1].expand(clips, -1)
 
@@ -83,6 +83,17 @@ class Side:
                 if backward:
                     said.sum().backward()
 
+        return call
+
+    def call_flops(self, frames: int, *, backward: bool) -> int:
+        """FLOP of the network on one clip of ``frames`` frames."""
+        with flop_counter() as counter:
+            self.network_call(frames, 1, backward=backward)()
+        return int(counter.get_total_flops())
+
+    def call_seconds(self, frames: int, clips: int, *, backward: bool) -> float:
+        """Median time of the network on ``clips`` clips of ``frames`` frames."""
+        call = self.network_call(frames, clips, backward=backward)
         call()
         return median(seconds(call) for _ in range(PAIRS))
 
@@ -156,3 +167,37 @@ def test_pyramid_over_control(benchmark: BenchmarkFixture, backbone: str, stages
     benchmark.extra_info.update(told)
     print(f"\n{backbone} K = {stages}: " + "; ".join(f"{name}: {value}" for name, value in told.items()))
     benchmark.pedantic(ours.train, rounds=1)
+
+
+def kind_of(operator: str) -> str:
+    """The kind whose mark the operator's name has; ``the rest`` are element-wise operators, copies and dispatch."""
+    return next((kind for kind, marks in KINDS.items() if any(mark in operator for mark in marks)), "the rest")
+
+
+@pytest.mark.parametrize("backbone", ["tiny-unet", "tiny-dit"])
+def test_microseconds_a_frame(backbone: str) -> None:
+    """Were time linear in frames, all shapes would show the same; what rises is what wall clock loses against FLOPs."""
+    study = study_with(backbone, 4)
+    torch.set_num_threads(study.threads)
+    side = Side(study, "tpdiff")
+    assert isinstance(side.generator, TPDiff)
+    pyramid, clips, full = side.generator.pyramid, study.training.batch, side.request.frames
+    strides = [stage.stride for stage in reversed(pyramid.stages)]
+    for size, frames in [(clips, full), *((clips // len(pyramid), full // stride) for stride in strides)]:
+        call = side.network_call(frames, size, backward=True)
+        with flop_counter() as counter:
+            call()
+        seen: dict[str, list[float]] = defaultdict(list)
+        for _ in range(PROFILES):
+            with profile(activities=[ProfilerActivity.CPU]) as profiled:
+                call()
+            spent: dict[str, float] = defaultdict(float)
+            for event in profiled.key_averages():
+                spent[kind_of(event.key)] += event.self_cpu_time_total
+            for kind in (*KINDS, "the rest"):
+                seen[kind].append(spent[kind] / (size * frames))
+            seen["in all"].append(sum(spent.values()) / (size * frames))
+        flops = counter.get_total_flops() / (size * frames)
+        took = ", ".join(f"{kind} {median(values):.1f}" for kind, values in seen.items() if any(values))
+        speed = f"{flops / 1e6:.1f} MFLOP, {flops / median(seen['in all']) / 1e3:.1f} GFLOP/s"
+        print(f"{backbone}, {size} clips of {frames} frames: us a frame: {took}; {speed}")
