@@ -59,7 +59,8 @@ class FullRate:
     @torch.no_grad()
     def generate(self, request: Request, probe: Probe) -> Generation:
         device, calls = self.context.device, calls_per_evaluation(request.guidance)
-        tokens = self.context.tokens(request.prompts)
+        with probe.span("text"):
+            tokens = self.context.tokens(request.prompts)
         positions = torch.arange(request.frames, device=device, dtype=torch.float32)
         levels, channels = self._levels(request), self.context.shape.channels
 

@@ -21,12 +21,13 @@ from torch.profiler import ProfilerActivity, profile
 
 from baselines.full_rate import FullRate
 from harness.assembly import build_dataset, build_generator, build_request
+from harness.diffusion.cost import CostPolynomial
 from harness.generator import NullProbe
-from harness.measure.flops import flop_counter
+from harness.measure.flops import FlopCount
 from harness.measure.probe import SpanProbe
 from harness.study import Study, load_study, locate
 from harness.training import Trainer, make_batch
-from tpdiff import CostPolynomial, TemporalPyramid, sampling_cost, training_cost
+from tpdiff import TemporalPyramid, sampling_cost, training_cost
 from tpdiff.generator import TPDiff
 
 PAIRS = 5
@@ -87,9 +88,9 @@ class Side:
 
     def call_flops(self, frames: int, *, backward: bool) -> int:
         """FLOP of the network on one clip of ``frames`` frames."""
-        with flop_counter() as counter:
+        with FlopCount() as counter:
             self.network_call(frames, 1, backward=backward)()
-        return int(counter.get_total_flops())
+        return int(counter.total)
 
     def call_seconds(self, frames: int, clips: int, *, backward: bool) -> float:
         """Median time of the network on ``clips`` clips of ``frames`` frames."""
@@ -185,7 +186,7 @@ def test_microseconds_a_frame(backbone: str) -> None:
     strides = [stage.stride for stage in reversed(pyramid.stages)]
     for size, frames in [(clips, full), *((clips // len(pyramid), full // stride) for stride in strides)]:
         call = side.network_call(frames, size, backward=True)
-        with flop_counter() as counter:
+        with FlopCount() as counter:
             call()
         seen: dict[str, list[float]] = defaultdict(list)
         for _ in range(PROFILES):
@@ -197,7 +198,7 @@ def test_microseconds_a_frame(backbone: str) -> None:
             for kind in (*KINDS, "the rest"):
                 seen[kind].append(spent[kind] / (size * frames))
             seen["in all"].append(sum(spent.values()) / (size * frames))
-        flops = counter.get_total_flops() / (size * frames)
+        flops = counter.total / (size * frames)
         took = ", ".join(f"{kind} {median(values):.1f}" for kind, values in seen.items() if any(values))
         speed = f"{flops / 1e6:.1f} MFLOP, {flops / median(seen['in all']) / 1e3:.1f} GFLOP/s"
         print(f"{backbone}, {size} clips of {frames} frames: us a frame: {took}; {speed}")

@@ -117,11 +117,85 @@ def report_command(
     raise typer.Exit(render(run, as_json=as_json))
 
 
+@app.command("trace")
+def trace_command(
+    run: Annotated[Path, typer.Argument(help="A run folder whose generators are trained.")],
+    generator: Annotated[
+        list[str] | None, typer.Option(metavar="LABEL", help="All of the study if left out. Repeatable.")
+    ] = None,
+    scope: Annotated[str, typer.Option(help="end_to_end or training_step.")] = "end_to_end",
+    as_json: Json = False,
+) -> None:
+    """Profile one call of each generator: a trace for Perfetto or chrome://tracing, and the costliest operators."""
+    from harness.commands.tracing import trace
+
+    raise typer.Exit(trace(run, generators=generator or [], scope=scope, as_json=as_json))
+
+
+@app.command("plan")
+def plan_command(
+    model: Annotated[
+        str | None, typer.Argument(help="A name of `tpbench list models`, or a config .json or .yaml of your own.")
+    ] = None,
+    frames: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Frames of the video; the published number if left out.")
+    ] = None,
+    size: Annotated[
+        str | None, typer.Option(metavar="HEIGHTxWIDTH", help="Pixels; the published size if left out.")
+    ] = None,
+    stages: Annotated[int, typer.Option(min=1, metavar="K", help="Stages of the pyramid; 1 is full rate.")] = 3,
+    steps: Annotated[int, typer.Option(min=1, metavar="N", help="Denoising steps in all.")] = 30,
+    shares: Annotated[
+        str | None, typer.Option(metavar="A,B,...", help="Shares of the steps, noisiest stage first; default: equal.")
+    ] = None,
+    guidance: Annotated[bool, typer.Option("--guidance", help="Classifier-free guidance: two calls a step.")] = False,
+    batch: Annotated[int, typer.Option(min=1, metavar="N", help="Videos at once.")] = 1,
+    hardware: Annotated[
+        list[str] | None, typer.Option(metavar="CARD", help="E.g. h100, a100, 4090. Repeatable; h100 if left out.")
+    ] = None,
+    regime: Annotated[str, typer.Option(help="Whose memory is predicted: full, frozen-spatial or lora.")] = "full",
+    planner: Annotated[str, typer.Option(metavar="NAME", help="A method of `tpbench list planners`.")] = "tpdiff",
+    scan: Annotated[
+        str | None, typer.Option(metavar="AXIS", help="Also write speed-up against frames, size or stages to --out.")
+    ] = None,
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Where a scan is written.")] = Path("plans"),
+    claims: Annotated[
+        bool, typer.Option("--claims", help="The paper's numbers beside what can be computed; takes no MODEL.")
+    ] = False,
+    as_json: Json = False,
+) -> None:
+    """What a pyramid would save on a published video model: FLOPs, memory, seconds. No GPU, no weights, seconds."""
+    from harness.commands.plan import plan, plan_claims
+
+    if claims:
+        raise typer.Exit(plan_claims(model, as_json=as_json))
+    raise typer.Exit(
+        plan(
+            model,
+            frames=frames,
+            size=size,
+            stages=stages,
+            steps=steps,
+            shares=shares,
+            guidance=guidance,
+            batch=batch,
+            hardware=hardware or ["h100"],
+            regime=regime,
+            planner=planner,
+            scan=scan,
+            out=out,
+            as_json=as_json,
+        )
+    )
+
+
 @app.command("list")
 def list_command(
     kind: Annotated[
         str | None,
-        typer.Argument(help="generators, backbones, metrics, datasets or reporters; all if left out."),
+        typer.Argument(
+            help="generators, backbones, metrics, datasets, reporters, models or planners; all if left out."
+        ),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check", help="Import each plugin in its own process; 3 if one is broken.")
@@ -135,11 +209,25 @@ def list_command(
 
 
 @app.command("doctor")
-def doctor_command(as_json: Json = False) -> None:
+def doctor_command(
+    selftest: Annotated[
+        bool, typer.Option("--selftest", help="Run the instruments on workloads of known size; 3 if one is wrong.")
+    ] = False,
+    peaks: Annotated[
+        bool, typer.Option("--peaks", help="Measure FLOP/s and bandwidth, ten seconds; later runs report mfu by it.")
+    ] = False,
+    device: Annotated[str, typer.Option(help="cpu, cuda or cuda:N, for --selftest and --peaks.")] = "cpu",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads, as in the study; for --peaks.")] = 2,
+    as_json: Json = False,
+) -> None:
     """Examine this machine and this installation; 3 if something needs repair."""
-    from harness.commands.inspection import diagnose
+    from harness.commands import doctoring
 
-    raise typer.Exit(diagnose(as_json=as_json))
+    if selftest:
+        raise typer.Exit(doctoring.check_instruments(device, as_json=as_json))
+    if peaks:
+        raise typer.Exit(doctoring.measure_peaks(device, threads, as_json=as_json))
+    raise typer.Exit(doctoring.diagnose(as_json=as_json))
 
 
 weights_app = typer.Typer(

@@ -165,6 +165,8 @@ def _probe(trial: Trial) -> str:
             if missing:
                 raise BrokenPromiseError(f"step {number} does not tell {', '.join(sorted(missing))}")
         told = sum(step["nfe"] for step in probe.steps)
+        if answer.nfe is None or answer.full_rate_nfe is None:
+            raise BrokenPromiseError("nfe and full_rate_nfe are None; only a program outside may not know them")
         if told != answer.nfe or not told:
             raise BrokenPromiseError(
                 f"at guidance {guidance:g} the steps add up to {told} evaluations, nfe says {answer.nfe}"

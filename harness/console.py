@@ -62,6 +62,13 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
     stdout().print(table)
 
 
+def print_lines(lines: Sequence[str]) -> None:
+    """Sentences on stdout, each folded at the console's width; text, never markup."""
+    out = stdout()
+    for line in lines:
+        out.print(line, markup=False, soft_wrap=False)
+
+
 def print_verdicts(verdicts: Sequence[Verdict], measurements: Sequence[Measurement]) -> None:
     """The verdicts on stdout: a row a claim, a row a quality score, then why, a sentence or two a claim.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from importlib.metadata import packages_distributions
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 DISTRIBUTION = "tpbench"
 PACKAGES = ("harness", "baselines", "tpdiff", "reports")
@@ -130,3 +130,49 @@ def weights_findings() -> list[Finding]:
         detail = source.what if status.state == "ok" else status.detail
         findings.append(Finding(subject=source.name, state=states[status.state], detail=detail))
     return findings
+
+
+def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, Any]]:
+    """Measure what a device does at most, beside what its vendor's sheet says; about ten seconds, nothing else running.
+
+    Returns:
+        The findings, and the same for ``--json``: ``device``, what was ``measured``
+        (:class:`harness.measure.peaks.MeasuredPeaks`) and ``sheet``, None for a device that is in no table.
+    """
+    from harness.measure.peaks import DTYPES, hardware, measure_peaks
+
+    measured = measure_peaks(device, threads)
+    card = hardware(measured.name)
+    where = f"{measured.name}, {threads} threads" if device == "cpu" else measured.name
+    findings = [Finding(subject="device", state="info", detail=f"{where}, torch {measured.torch}")]
+    for dtype in DTYPES:
+        rate, sheet = measured.flop_per_s.get(dtype), card.peak_flops.get(dtype) if card else None
+        if rate is not None:
+            detail = f"{_rate(rate, 'FLOP/s')} in a product of side {measured.sizes[dtype]}{_of_sheet(rate, sheet)}"
+            findings.append(Finding(subject=dtype, state="ok", detail=detail))
+        elif dtype in measured.reasons:
+            findings.append(Finding(subject=dtype, state="missing", detail=measured.reasons[dtype]))
+    copied = measured.bandwidth_bytes_s
+    if copied is None:
+        findings.append(Finding(subject="copy", state="missing", detail=measured.reasons["copy"]))
+    else:
+        shown = _of_sheet(copied, card.bandwidth_bytes_s if card else None)
+        findings.append(Finding(subject="copy", state="ok", detail=f"{_rate(copied, 'B/s')} read and written{shown}"))
+    if "file" in measured.reasons:
+        advice = "set TPBENCH_CACHE to a folder that can be written"
+        findings.append(Finding(subject="cache", state="problem", detail=f"{measured.reasons['file']}; {advice}"))
+    data = {"device": device, "measured": measured.model_dump(mode="json"), "sheet": asdict(card) if card else None}
+    return findings, data
+
+
+def _rate(per_second: float, unit: str) -> str:
+    """
+    >>> _rate(2.231e11, "FLOP/s"), _rate(9.894e14, "FLOP/s")
+    ('223 GFLOP/s', '989 TFLOP/s')
+    """
+    prefix, scale = ("T", 1e12) if per_second >= 1e12 else ("G", 1e9)
+    return f"{per_second / scale:.3g} {prefix}{unit}"
+
+
+def _of_sheet(rate: float, sheet: float | None) -> str:
+    return "" if sheet is None else f", {rate / sheet:.0%} of its sheet"

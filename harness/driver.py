@@ -19,10 +19,12 @@ from typing import Any, Literal
 from harness.errors import UnitError
 from harness.generator import no_training_step
 from harness.launch.local import WorkerProcess
-from harness.measure.timings import summarise_timings
+from harness.measure.memory import MEMORY_METRICS
+from harness.measure.timings import summarise_launches, summarise_timings
 from harness.plan import REAL, Unit, batch_ids, plan
 from harness.progress import Progress, Update
-from harness.records import Measurement, TimingRecord, UnitRecord
+from harness.rates import energies, peaks_of, throughputs, utilisations
+from harness.records import EnergyRecord, LaunchRecord, Measurement, TimingRecord, UnitRecord
 from harness.store import Run
 from harness.study import Study
 from harness.timing import calls_per_launch, time_launch
@@ -215,6 +217,7 @@ class _Driver:
                 seed=unit.seed,
                 launch=unit.launch,
                 attempt=self.attempts[unit.id] + 1,
+                earlier=[one for one in self._timings(unit.seed) if one.launch != unit.launch],
                 record=self.run.append,
                 progress=advance,
             )
@@ -222,11 +225,27 @@ class _Driver:
             raise UnitError(f"timed without {', '.join(untrained)}, whose training failed")
 
     def _summarise_timings(self, unit: Unit) -> None:
-        """Raw timings to medians with intervals, and a row with the reason where there are none."""
-        timings = [record for record in self.run.read(TimingRecord) if record.seed == unit.seed]
-        rows = summarise_timings(timings)
-        self.run.append(rows + self._untimed(unit, {(row.generator, row.scope) for row in rows}))
+        """Raw timings to medians with intervals and what follows from them, and a row with the reason where there are
+        none."""
+        timings = self._timings(unit.seed)
+        launches = [record for record in self.run.read(LaunchRecord) if record.seed == unit.seed]
+        asked = self.study.latency
+        rows = summarise_timings(timings, control=self.study.control, precision=asked.precision)
+        rows += self._untimed(unit, {(row.generator, row.scope) for row in rows})
+        counts = [row for row in self.run.read(Measurement) if row.metric == "flops" and row.seed == unit.seed]
+        self.run.append(
+            [
+                *rows,
+                *summarise_launches(launches, timings),
+                *throughputs(self.study, rows),
+                *utilisations(self.study, rows, counts, peaks=peaks_of(self.study)),
+                *energies(self.study, (one for one in self.run.read(EnergyRecord) if one.seed == unit.seed)),
+            ]
+        )
         self._require(self._needs(unit))
+
+    def _timings(self, seed: int) -> list[TimingRecord]:
+        return [record for record in self.run.read(TimingRecord) if record.seed == seed]
 
     def _untimed(self, unit: Unit, timed: Container[tuple[str, str]]) -> list[Measurement]:
         """A generator that could be trained, in launches that did not fail, was timed in every scope it has."""
@@ -280,7 +299,7 @@ def _missing(unit: Unit, reason: str) -> list[Measurement]:
     """The rows that a failed unit leaves in the place of its numbers."""
     absent = {
         "count": [("flops", "training_step", "FLOP"), ("flops", "video", "FLOP")],
-        "memory": [("peak_memory_bytes", unit.scope or "", "byte")],
+        "memory": [(metric, unit.scope or "", "byte") for metric in MEMORY_METRICS],
         "score": [(unit.metric or "", "clips", "1")],
     }
     seed = None if unit.generator == REAL else unit.seed

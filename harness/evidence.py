@@ -14,8 +14,8 @@ from harness.measure.stats import (
     difference_interval,
     log_distance_interval,
     observations_needed,
-    ratio_interval,
 )
+from harness.measure.timings import ratio_to_control
 from harness.records import Evidence, Measurement
 from harness.rounding import three_digits
 
@@ -51,8 +51,14 @@ def check_equal_steps(facts: Facts) -> None:
         NotComparableError: the samples of both sides took different numbers.
     """
     sides = [facts.nfe.get(name, frozenset()) for name in (facts.control, facts.candidate)]
+    for name, side in zip((facts.control, facts.candidate), sides, strict=True):
+        if None in side:
+            raise NotComparableError(
+                f"The claim is about equal steps, but {name} does not say how often it evaluates its network. "
+                "Let its program report nfe."
+            )
     if sides[0] and sides[1] and (sides[0] != sides[1] or len(sides[0]) > 1):
-        told = [", ".join(map(str, sorted(side))) for side in sides]
+        told = [", ".join(sorted(map(str, side))) for side in sides]
         raise NotComparableError(
             f"The claim is about equal steps, but {facts.control} took {told[0]} "
             f"network evaluations per sample and {facts.candidate} {told[1]}. "
@@ -201,12 +207,7 @@ def shown(facts: Facts, metrics: Sequence[str]) -> list[Evidence]:
 
 def _time_ratio(facts: Facts, scope: str) -> Interval:
     sides = (facts.control, facts.candidate)
-    blocks = [block for block in facts.blocks if block.scope == scope and all(side in block.seconds for side in sides)]
-    interval = ratio_interval(
-        [block.seconds[facts.control] for block in blocks],
-        [block.seconds[facts.candidate] for block in blocks],
-        launches=[(block.seed, block.launch) for block in blocks],
-    )
+    interval = ratio_to_control(facts.blocks, scope, control=facts.control, candidate=facts.candidate)
     if interval.value is not None:
         return interval
     reasons = [

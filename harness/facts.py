@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from harness.measure.timings import Block, complete_blocks
+from harness.measure.blocks import Block, complete_blocks
 from harness.records import Measurement, SampleRecord, SampleScores, TimingRecord, TrainingRecord, UnitRecord
 from harness.store import Run
 from harness.study import Study
@@ -35,8 +35,8 @@ class Facts:
     """By generator, seed, metric, scope."""
     scores: Mapping[tuple[str, int, str], Mapping[int, float]]
     """By generator, seed, metric: one value per sample id."""
-    nfe: Mapping[str, frozenset[int]]
-    """Network evaluations per sample that each generator's samples took."""
+    nfe: Mapping[str, frozenset[int | None]]
+    """Network evaluations per sample that each generator's samples took; None in it: it does not say."""
     steps: Mapping[tuple[str, int], int]
     """Training steps behind the weights, by generator and seed."""
     failures: Mapping[str, UnitRecord]
@@ -46,7 +46,7 @@ class Facts:
     def of(cls, run: Run, study: Study, *, candidate: str) -> Facts:
         """Read the run folder."""
         samples = {(r.generator, r.seed, r.sample_id): r for r in run.read(SampleRecord)}
-        nfe: dict[str, set[int]] = {}
+        nfe: dict[str, set[int | None]] = {}
         for record in samples.values():
             nfe.setdefault(record.generator, set()).add(record.nfe)
         units = {record.unit: record for record in run.read(UnitRecord)}

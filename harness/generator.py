@@ -15,7 +15,7 @@ decides what to observe there::
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,6 +47,10 @@ class Probe(Protocol):
         """A number worth keeping beside the step, e.g. the distance that alignment saved."""
         ...
 
+    def report(self, name: str, seconds: float, **attributes: int | float | str) -> None:
+        """A span, or a ``step``, that was timed elsewhere: in another process, by a clock of its own."""
+        ...
+
 
 class NullProbe:
     """Observes nothing; what a bare loop uses, and the base of probes that observe one thing."""
@@ -60,6 +64,9 @@ class NullProbe:
         yield
 
     def note(self, name: str, value: float) -> None:
+        return None
+
+    def report(self, name: str, seconds: float, **attributes: int | float | str) -> None:
         return None
 
 
@@ -179,10 +186,10 @@ class Generation:
 
     frames: np.ndarray
     """uint8 RGB (B, T, H, W, 3)."""
-    nfe: int
-    """Network evaluations per sample; guidance counts two a step."""
-    full_rate_nfe: float
-    """The same weighted by the share of the full-rate tokens each evaluation saw."""
+    nfe: int | None
+    """Network evaluations per sample; guidance counts two a step. None: the generator does not know."""
+    full_rate_nfe: float | None
+    """The same weighted by the share of the full-rate tokens each evaluation saw; None: not known."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -265,6 +272,34 @@ class WeightSharing(Trainable, Protocol):
 
         An entry of a study may take the weights of another (``weights_of``) if both answer alike. Generators that
         do not answer are alike if all of their options are equal.
+        """
+        ...
+
+
+@runtime_checkable
+class Opaque(Generator, Protocol):
+    """A generator whose work is done by other processes, where no counter of this one sees it."""
+
+    uncountable: str
+    """Why FLOPs cannot be counted, in words: the reason beside the missing value."""
+
+    def process_ids(self) -> tuple[int, ...]:
+        """Roots of the process trees whose memory and processor time are the generator's; empty if none is alive.
+
+        They come and go, and may be asked for from another thread: ask anew whenever you look.
+        """
+        ...
+
+
+@runtime_checkable
+class OwnOperators(Generator, Protocol):
+    """A generator that runs operators which torch's counter does not know: its own, or Triton kernels."""
+
+    def flop_formulas(self) -> Mapping[Any, Callable[..., int]]:
+        """Operator (``torch.ops.mine.scan``, as made by ``torch.library``) to the FLOP of one call.
+
+        A formula takes the call's arguments with the shape of each tensor in its place, and ``out_shape`` by name.
+        Operators without one count 0 and are listed as such.
         """
         ...
 

@@ -40,7 +40,8 @@ class Unit:
 
 
 def plan(study: Study) -> tuple[Unit, ...]:
-    """All units: every training first, then timings (nothing else runs then), memory, counts, samples and scores."""
+    """All units: every training first, then timings (nothing else runs then), memory, counts and samples, then what
+    follows from times and counts, and scores."""
     labels = [entry.label for entry in study.generators]
     batches = range(len(batch_starts(study)))
     units: list[Unit] = []
@@ -48,8 +49,6 @@ def plan(study: Study) -> tuple[Unit, ...]:
         units += [Unit(kind="train", generator=label, seed=seed) for label in study.trained]
     for seed in study.seeds:
         units += [Unit(kind="time", seed=seed, launch=launch) for launch in range(study.latency.launches)]
-        if study.latency.launches:
-            units.append(Unit(kind="latency", seed=seed))
     for seed in study.seeds:
         for label in labels:
             units += [Unit(kind="memory", generator=label, seed=seed, scope=scope) for scope in MEMORY_SCOPES]
@@ -57,6 +56,8 @@ def plan(study: Study) -> tuple[Unit, ...]:
             units.append(Unit(kind="count", generator=label, seed=seed))
             units += [Unit(kind="sample", generator=label, seed=seed, batch=batch) for batch in batches]
     units += [Unit(kind="sample", generator=REAL, seed=study.seeds[0], batch=batch) for batch in batches]
+    if study.latency.launches:
+        units += [Unit(kind="latency", seed=seed) for seed in study.seeds]
     for metric in study.metrics:
         units.append(Unit(kind="score", metric=metric, generator=REAL, seed=study.seeds[0]))
         for seed in study.seeds:

@@ -106,9 +106,89 @@ class TimingRecord(Record):
     order: str
     """The block's order of generators, e.g. ``ABBA``; empty for warm-up."""
     warmup: bool
-    """True: recorded, never summarised."""
-    seconds: float
+    """True: recorded, never summarised, but for the first call of a process, which is a figure of its own."""
+    seconds: float = Field(gt=0)
     """Synchronised wall clock of the call."""
+    device_s: float | None = None
+    """Seconds between two events in the GPU's own queue around the call; None on the CPU."""
+    spans_s: dict[str, list[float]] = Field(default_factory=dict)
+    """Seconds of each occurrence of the parts of the call: ``text``, ``denoise[stage=0]``,
+    ``denoise_step[stage=0]``, ``decode``, ``training_step[backward]`` ... On a GPU in its own queue."""
+
+
+class LaunchRecord(Record):
+    """What getting ready took in a process that was timed, and the state of the machine around it."""
+
+    stem: ClassVar[str] = "launches"
+
+    generator: str
+    """Name of the generator in the study."""
+    seed: int
+    """Training seed of the weights that ran."""
+    launch: int
+    """Number of the process launch, from 0."""
+    attempt: int = 1
+    """Which try of its launch; the last one counts."""
+    load_s: float = Field(gt=0)
+    """Building the generator and reading its weights; without the start of Python and the import of torch."""
+    compile_s: float | None = None
+    """Compiling the network for training; None if it is not compiled."""
+
+
+class EnergyRecord(Record):
+    """The energy of a stretch of equal calls in a launch, by one meter; never while anything is timed."""
+
+    stem: ClassVar[str] = "energy"
+
+    generator: str
+    """Name of the generator in the study."""
+    seed: int
+    """Training seed of the weights that ran."""
+    scope: str
+    """``end_to_end`` or ``training_step``."""
+    launch: int
+    """Number of the process launch, from 0."""
+    attempt: int = 1
+    """Which try of its launch; the last one counts."""
+    meter: str
+    """``gpu`` (the whole board) or ``cpu`` (all packages)."""
+    stretch: int
+    """Number of the stretch within its launch, from 0."""
+    calls: int
+    """Calls in the stretch; 0 if none was made, because the meter measures nothing here."""
+    seconds: float
+    """Length of the stretch."""
+    joules: float | None
+    """Of all its calls, idle draw included; None: not measured, see ``reason``."""
+    method: str = ""
+    """The counter, or the rate at which power was sampled."""
+    reason: str | None = None
+    """Why there is no value."""
+
+    @model_validator(mode="after")
+    def _missing_has_a_reason(self) -> Self:
+        if (self.joules is None) != (self.reason is not None):
+            raise ValueError(f"{self.meter}: joules, or why there are none, got {self.joules} and {self.reason!r}")
+        return self
+
+
+class HygieneRecord(Record):
+    """The state of the machine before and after the timings of a launch."""
+
+    stem: ClassVar[str] = "hygiene"
+
+    seed: int
+    """Training seed of the weights that ran."""
+    launch: int
+    """Number of the process launch, from 0."""
+    attempt: int = 1
+    """Which try of its launch; the last one counts."""
+    before: dict[str, Any]
+    """Foreign processes, clocks, load, frequency governor ...; None where it cannot be read."""
+    after: dict[str, Any]
+    """The same once the launch was over."""
+    warnings: list[str] = Field(default_factory=list)
+    """What spoils the timings, in words; empty if nothing was seen that does."""
 
 
 class SampleRecord(Record):
@@ -128,10 +208,10 @@ class SampleRecord(Record):
     """Path of the lossless frames, relative to the run folder: uint8 RGB .npy (T, H, W, 3)."""
     sha256: str
     """Hash of the file."""
-    nfe: int
-    """Network evaluations for this sample."""
-    full_rate_nfe: float
-    """The same weighted by the share of full-rate tokens."""
+    nfe: int | None
+    """Network evaluations for this sample; None if the generator does not say."""
+    full_rate_nfe: float | None
+    """The same weighted by the share of full-rate tokens; None if the generator does not say."""
 
 
 class SampleScores(Record):

@@ -15,7 +15,7 @@ from typing import Any, Literal, get_args
 
 from harness.errors import UsageError, unknown_name
 
-Kind = Literal["generators", "backbones", "metrics", "datasets", "reporters"]
+Kind = Literal["generators", "backbones", "metrics", "datasets", "reporters", "models", "planners"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
 
 

@@ -17,6 +17,7 @@ from harness.diffusion.form import Diffusion, Form, PredictionKind, SolverName, 
 from harness.errors import UsageError, unknown_name
 from harness.registry import find
 
+TimedScope = Literal["end_to_end", "training_step"]
 PrecisionName = Literal["float32", "bfloat16", "float16"]
 
 
@@ -177,11 +178,16 @@ class Latency(_Section):
     launches: int = Field(default=3, ge=0)
     """Process launches; 0 leaves time unmeasured."""
     blocks: int = Field(default=3, ge=1)
-    """ABBA blocks per launch and scope; the block is the unit of the interval."""
+    """ABBA blocks per launch and scope at least; the block is the unit of the interval."""
+    precision: float | None = Field(default=0.05, gt=0)
+    """Blocks go on until each ratio to the control is known to this share (half of its 95 % interval) over the
+    launches so far, or until ``budget_s`` is over; null: exactly ``blocks``."""
+    budget_s: float = Field(default=20, ge=0)
+    """Seconds per launch and scope after which no further block begins; the first ``blocks`` are timed anyway."""
     warmup: int = Field(default=30, ge=0)
     """Recorded but unused calls per launch, generator and scope: at most so many, fewer if all generators settle."""
-    scopes: tuple[Literal["end_to_end", "training_step"], ...] = ("end_to_end", "training_step")
-    """What is timed, if there are launches."""
+    scopes: tuple[TimedScope, ...] = ("end_to_end", "training_step")
+    """What is timed, if there are launches; the parts of each come with it."""
 
     @property
     def timed(self) -> tuple[str, ...]:

@@ -2,19 +2,23 @@
 
 A block calls every generator twice, in a random order and then in its mirror (ABBA), so that a drift of the
 machine falls on all alike. While one works, the others wait for their command and use no processor. Before the
-blocks all are warmed up, call by call in turn, until the last to settle has settled.
+blocks all are warmed up, call by call in turn, until the last to settle has settled. Blocks go on until the ratios
+to the control are known as well as the study asks, or its time for them is over.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, Protocol
 
 from harness.errors import UnitError
-from harness.measure.timings import settled
-from harness.records import TimingRecord
+from harness.measure.blocks import complete_blocks
+from harness.measure.hygiene import warnings
+from harness.measure.timings import is_narrow, settled
+from harness.records import EnergyRecord, HygieneRecord, LaunchRecord, Record, TimingRecord
 from harness.seeds import derive_seed
 from harness.study import Study
 
@@ -43,13 +47,24 @@ def time_launch(
     seed: int,
     launch: int,
     attempt: int,
-    record: Callable[[TimingRecord], None],
+    earlier: Sequence[TimingRecord] = (),
+    record: Callable[[Record], None],
     progress: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """All timed calls of one launch. Every raw sample is recorded the moment it exists, warm-up included.
 
-    ``workers`` maps the label of each generator that takes part to its process. One that fails drops out; the
-    block in which it did is lost, and the others are timed to the end. ``attempt`` counts the tries of this launch.
+    Args:
+        study: says how often and how long.
+        workers: the process of each generator that takes part, by label. One that fails drops out; the block in which
+            it did is lost, and the others are timed to the end.
+        seed: training seed of the weights.
+        launch: number of this launch.
+        attempt: number of this try of it.
+        earlier: timings of the launches before, for how well the ratios are known already.
+        record: takes every record.
+        progress: told of every call.
+        clock: seconds, for the budget.
 
     Raises:
         UnitError: at the end, if a generator dropped out; names it and its reason.
@@ -66,7 +81,18 @@ def time_launch(
             failures[label] = str(error)
             return None
 
+    def look() -> dict[str, Any] | None:
+        """The state of the machine, as the first process that still answers sees it."""
+        label = next((label for label in workers if label not in failures), None)
+        return None if label is None else ask(label, "look")
+
     prepared = {label: ask(label, "prepare") for label in workers}
+    for label, reply in prepared.items():
+        if reply is not None:
+            found = {"load_s": reply["load_s"], "compile_s": reply["compile_s"]}
+            record(LaunchRecord(generator=label, seed=seed, launch=launch, attempt=attempt, **found))
+    before = look()
+    timings = list(earlier)
     for scope in study.latency.scopes:
         labels = [
             label
@@ -77,20 +103,20 @@ def time_launch(
         def sample(label: str, block: int, position: int, order: str, scope: str = scope) -> list[float]:
             reply = ask(label, "time", scope=scope)
             if reply is not None:
-                record(
-                    TimingRecord(
-                        generator=label,
-                        seed=seed,
-                        scope=scope,
-                        launch=launch,
-                        attempt=attempt,
-                        block=block,
-                        position=position,
-                        order=order,
-                        warmup=block < 0,
-                        seconds=reply["seconds"],
-                    )
+                timing = TimingRecord(
+                    generator=label,
+                    seed=seed,
+                    scope=scope,
+                    launch=launch,
+                    attempt=attempt,
+                    block=block,
+                    position=position,
+                    order=order,
+                    warmup=block < 0,
+                    **reply,
                 )
+                timings.append(timing)
+                record(timing)
             progress()
             return [] if reply is None else [float(reply["seconds"])]
 
@@ -100,17 +126,50 @@ def time_launch(
                 break
             for label in labels:
                 warmed[label] += sample(label, -1, position, "")
-        for block in range(study.latency.blocks):
+        start, block = clock(), 0
+        while block < study.latency.blocks or (
+            labels and clock() - start < study.latency.budget_s and not _known(study, timings, scope, labels, failures)
+        ):
             left = [label for label in labels if label not in failures]
             order = block_order(left, study.seed, "block-order", seed, launch, scope, block)
             word = "".join(letters[label] for label in order)
             for position, label in enumerate(order):
                 sample(label, block, position, word)
+            block += 1
+        # Energy last: its calls run for seconds on end, where counters move in steps of a tenth.
+        for stretch, label in enumerate(block_order(labels, study.seed, "energy-order", seed, launch, scope)):
+            for meter, reading in (ask(label, "energy", scope=scope) or {}).items():
+                record(
+                    EnergyRecord(
+                        generator=label,
+                        seed=seed,
+                        scope=scope,
+                        launch=launch,
+                        attempt=attempt,
+                        meter=meter,
+                        stretch=stretch,
+                        **reading,
+                    )
+                )
+    after = look()
+    if before is not None and after is not None:
+        told = warnings(before, after, threads=study.threads)
+        record(HygieneRecord(seed=seed, launch=launch, attempt=attempt, before=before, after=after, warnings=told))
     if failures:
         raise UnitError("; ".join(f"'{label}' dropped out: {reason}" for label, reason in failures.items()))
 
 
+def _known(
+    study: Study, timings: Sequence[TimingRecord], scope: str, labels: Sequence[str], failures: Mapping[str, str]
+) -> bool:
+    """Whether no further block is asked for: the ratios are known, or cannot be for want of a control."""
+    left = [label for label in labels if label not in failures]
+    if study.control not in left:
+        return True
+    return is_narrow(complete_blocks(timings), scope, left, control=study.control, precision=study.latency.precision)
+
+
 def calls_per_launch(study: Study) -> int:
-    """Timed calls of a launch at most, if every generator has every scope; for progress alone."""
+    """Timed calls of a launch, if every generator has every scope and no further block is needed; for progress."""
     latency = study.latency
     return len(study.generators) * len(latency.scopes) * (latency.warmup + 2 * latency.blocks)

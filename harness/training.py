@@ -32,6 +32,10 @@ from harness.seeds import derive_seed, torch_generator
 from harness.store import write_atomically
 from harness.study import Study
 
+TRAINING = "training_step"
+"""Scope of a step; its parts are ``training_step[data]``, ``[forward]`` (batch to loss), ``[backward]`` and
+``[optimiser]`` (clipping and averaging included)."""
+
 
 def make_batch(study: Study, dataset: Dataset, *, seed: int, step: int) -> Batch:
     """The batch of a training step, with all of its shared randomness, on the study's device.
@@ -108,14 +112,15 @@ class Trainer:
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(self.step)
         losses = [self._backward(part, probe) for part in parts(batch, config.accumulate)]
-        scaler = self.precision.scaler
-        scaler.unscale_(self.optimizer)
-        torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
-        scaler.step(self.optimizer)
-        scaler.update()
-        self.optimizer.zero_grad(set_to_none=True)
-        # a step that float16 skipped counts as one that left the weights where they were
-        self.averages.update(self.generator.denoiser.state_dict(), step=self.step)
+        with probe.span(f"{TRAINING}[optimiser]"):
+            scaler = self.precision.scaler
+            scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.parameters.values(), config.clip_norm)
+            scaler.step(self.optimizer)
+            scaler.update()
+            self.optimizer.zero_grad(set_to_none=True)
+            # a step that float16 skipped counts as one that left the weights where they were
+            self.averages.update(self.generator.denoiser.state_dict(), step=self.step)
         self.step += 1
         return torch.stack(losses).sum()
 
@@ -123,9 +128,10 @@ class Trainer:
         """Add the gradients of a part of the batch. Returns what it contributes to the mean loss, in float32."""
         config = self.study.training
         with compiler_errors(self.label) if config.compile else nullcontext():
-            with self.precision.forward():
+            with probe.span(f"{TRAINING}[forward]"), self.precision.forward():
                 loss = self.generator.training_step(part, probe) / config.accumulate
-            self.precision.scaler.scale(loss).backward()
+            with probe.span(f"{TRAINING}[backward]"):
+                self.precision.scaler.scale(loss).backward()
         return loss.detach().float()
 
     def learning_rate(self, step: int) -> float:
@@ -175,7 +181,8 @@ class Trainer:
         synchronize(device)
         start = time.perf_counter()
         for _ in range(steps):
-            batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.step)
+            with probe.span(f"{TRAINING}[data]"):
+                batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.step)
             losses.append(self.train_step(batch, probe))
         loss = torch.stack(losses).mean().item()
         synchronize(device)

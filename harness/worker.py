@@ -30,27 +30,35 @@ from harness.assembly import (
     weights_file,
 )
 from harness.costs import no_training_costs, sampling_costs, training_costs
+from harness.environment import torch_settings
 from harness.errors import TpbenchError, UnitError, UsageError, WeightsError
 from harness.footprint import no_training_memory, request_memory, training_memory
 from harness.generator import (
     Generation,
     Generator,
     NullProbe,
+    Probe,
     Request,
     Selective,
     Trainable,
     WeightSharing,
     no_training_step,
 )
+from harness.measure.call import Call, energy_of
 from harness.measure.clock import timed
+from harness.measure.energy import energy_meters
+from harness.measure.hygiene import look
+from harness.measure.trace import profile
 from harness.plan import REAL
 from harness.records import SampleRecord, TrainingRecord
 from harness.scoring import score
 from harness.store import Run, write_atomically
 from harness.study import Study, load_study
-from harness.training import Trainer, make_batch
+from harness.training import TRAINING, Trainer, make_batch
 
 OnProgress = Callable[[float, str], None]
+_meters = lru_cache(energy_meters)
+"""By device; looked for once a process."""
 
 
 class Session:
@@ -62,6 +70,7 @@ class Session:
         self.trained_as = label if label == REAL else study.generator(label).trained_as
         self.weights = weights_file(run, label=self.trained_as, seed=seed)
         self.state = state_file(run, label=label, seed=seed)
+        self.compile_s: float | None = None
 
     @cached_property
     def generator(self) -> Generator:
@@ -71,9 +80,9 @@ class Session:
     @cached_property
     def trainer(self) -> Trainer:
         """Ready to take one more step from where training ended."""
-        trainer = self._fresh_trainer()
-        trainer.load_state(self._found(self.state))
-        trainer.prepare()
+        trainer = self._trained()
+        if self.study.training.compile:
+            self.compile_s = timed(trainer.prepare, device=self.study.device)
         return trainer
 
     @property
@@ -89,9 +98,14 @@ class Session:
     def _build(self, weights: Path | None) -> Generator:
         return build_generator(self.study, self.dataset, label=self.label, seed=self.seed, weights=weights)
 
-    def _fresh_trainer(self) -> Trainer:
+    def _fresh_trainer(self, study: Study | None = None) -> Trainer:
         generator = cast(Trainable, self._build(None))
-        return Trainer(generator, self.study, self.dataset, label=self.label, seed=self.seed)
+        return Trainer(generator, study or self.study, self.dataset, label=self.label, seed=self.seed)
+
+    def _trained(self, study: Study | None = None) -> Trainer:
+        trainer = self._fresh_trainer(study)
+        trainer.load_state(self._found(self.state))
+        return trainer
 
     def _found(self, checkpoint: Path) -> Path:
         if not checkpoint.is_file():
@@ -133,7 +147,10 @@ class Session:
         """FLOPs, network evaluations and parameters, in passes that nobody times."""
         rows = sampling_costs(self.generator, self.request([0]), label=self.label, seed=self.seed)
         if self.trainable:
-            rows += training_costs(self.trainer, label=self.label, seed=self.seed)
+            # A compiled network runs operators of the compiler's own, which nobody counts.
+            training = self.study.training.model_copy(update={"compile": False})
+            trainer = self._trained(self.study.model_copy(update={"training": training}))
+            rows += training_costs(trainer, label=self.label, seed=self.seed)
         else:
             rows.append(no_training_costs(label=self.label, seed=self.seed, reason=self.no_training))
         self.run.append(rows)
@@ -142,12 +159,21 @@ class Session:
     def memory(self, scope: str) -> dict[str, Any]:
         """Peak memory; the process has done nothing else before."""
         where: dict[str, Any] = {"label": self.label, "seed": self.seed, "device": self.study.device}
+
+        def generator_anew() -> Generator:
+            vars(self).pop("generator", None)  # so that no two are held at once
+            return self.generator
+
+        def trainer_anew() -> Trainer:
+            vars(self).pop("trainer", None)
+            return self.trainer
+
         if scope == "end_to_end":
             request = self.request(list(range(self.study.latency.videos)))
-            self.run.append(request_memory(self.generator, request, **where))
+            self.run.append(request_memory(generator_anew, request, **where))
         elif self.trainable:
             batch = make_batch(self.study, self.dataset, seed=self.seed, step=self.trainer.step)
-            self.run.append(training_memory(self.trainer, batch, **where))
+            self.run.append(training_memory(trainer_anew, batch, **where))
         else:
             self.run.append(no_training_memory(label=self.label, seed=self.seed, reason=self.no_training))
         return {}
@@ -182,16 +208,47 @@ class Session:
         self.run.append(records)
         return {}
 
+    def prepare(self) -> dict[str, Any]:
+        """Make ready what will be timed, and say how long that took."""
+        load_s = timed(lambda: self.generator, device=self.study.device)
+        if self.trainable and "training_step" in self.study.latency.timed:
+            self.trainer  # noqa: B018  it is made when it is first asked for
+        return {"trainable": self.trainable, "load_s": load_s, "compile_s": self.compile_s}
+
     def time(self, scope: str) -> dict[str, Any]:
-        """Seconds of one call; what the call needs is made ready before the clock starts."""
-        device = self.study.device
+        """Seconds of one call and of its parts; what the call needs is ready before the clock starts."""
+        call = Call(self.study.device)
         if scope == "end_to_end":
-            request = self.request(list(range(self.study.latency.videos)))
-            generator = self.generator
-            return {"seconds": timed(lambda: generator.generate(request, NullProbe()), device=device)}
+            request, generator = self.request(list(range(self.study.latency.videos))), self.generator
+            return call.measure(lambda: generator.generate(request, call.probe))
+        trainer = self.trainer
+        with call.probe.span(f"{TRAINING}[data]"):
+            batch = make_batch(self.study, self.dataset, seed=self.seed, step=trainer.step)
+        return call.measure(lambda: trainer.train_step(batch, call.probe))
+
+    def work(self, scope: str) -> Callable[[Probe], object]:
+        """One call of the scope, always on the same request or batch.
+
+        Raises:
+            UnitError: the generator has no such call.
+        """
+        if scope == "end_to_end":
+            request, generator = self.request(list(range(self.study.latency.videos))), self.generator
+            return lambda probe: generator.generate(request, probe)
+        if not self.trainable:
+            raise UnitError(self.no_training)
         trainer = self.trainer
         batch = make_batch(self.study, self.dataset, seed=self.seed, step=trainer.step)
-        return {"seconds": timed(lambda: trainer.train_step(batch, NullProbe()), device=device)}
+        return lambda probe: trainer.train_step(batch, probe)
+
+    def energy(self, scope: str) -> dict[str, Any]:
+        """Joules of a stretch of calls, by meter."""
+        work, device = self.work(scope), self.study.device
+        return energy_of(lambda: work(NullProbe()), _meters(device), device=device)
+
+    def trace(self, scope: str, file: str) -> dict[str, Any]:
+        """A profile of one call, after one that warms up, as a Chrome trace in the run folder."""
+        return profile(self.work(scope), self.run.root / file, device=self.study.device)
 
 
 def check_generation(generation: Generation, request: Request, label: str) -> None:
@@ -236,7 +293,13 @@ class Worker:
             case "sample":
                 return self.session(label, seed).sample(command["sample_ids"])
             case "prepare":
-                return {"trainable": self.session(label, seed).trainable}
+                return self.session(label, seed).prepare()
+            case "look":
+                return {**look(self.study.device), "torch": torch_settings()}
+            case "energy":
+                return self.session(label, seed).energy(command["scope"])
+            case "trace":
+                return self.session(label, seed).trace(command["scope"], command["file"])
             case "time":
                 return self.session(label, seed).time(command["scope"])
             case "score":

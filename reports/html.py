@@ -95,7 +95,9 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     series[REAL] = len(SERIES) - 1
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
     stages = tables.stage_rows(data)
+    stage_times = tables.stage_rows(data, "latency_s")
     stage_memory = tables.stage_rows(data, "working_memory_bytes")
+    parts = tables.part_rows(data)
     gallery = samples.gallery(data)
     scopes = dict.fromkeys(record.scope for record in data.timings)
     timed = [figures.timed_calls(data.timings, scope=scope, series=series) for scope in scopes]
@@ -114,11 +116,14 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "verdicts": verdict_cards(data),
         "judges": data.study.get("claims", "") is not None,
         "tally": _tally(data.verdicts),
-        "costs": costs,
-        "cost_cards": tables.cards([*costs, *stages, *stage_memory]),
+        "costs": [row for row in costs if row.measured],
+        "cost_cards": tables.cards([*costs, *stages, *stage_times, *stage_memory, *parts]),
         "cost_columns": tables.columns(costs, data),
         "stages": stages,
+        "stage_times": stage_times,
         "stage_memory": stage_memory,
+        "parts": [row for row in parts if row.measured],
+        "part_columns": tables.columns(parts, data),
         "stage_columns": tables.columns(stages, data),
         "spans": tables.span_rows(data),
         "staircase": figures.staircase(data.measurements, series=series),
@@ -130,7 +135,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "cards": tables.cards(quality),
         "other": other,
         "other_columns": tables.columns(other, data),
-        "missing": tables.missing([*costs, *stages, *stage_memory, *quality, *other]),
+        "missing": tables.missing([*costs, *stages, *stage_times, *stage_memory, *parts, *quality, *other]),
         "gallery": gallery,
         "environment": tables.environment(data),
         "problems": [*data.problems, *gallery.problems],

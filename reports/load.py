@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import yaml
 
 from harness.records import (
+    HygieneRecord,
     Measurement,
     SampleRecord,
     TimingRecord,
@@ -143,9 +144,17 @@ def load(run: Run) -> RunData:
             known += f" ({status['reason']})"
         why = f"{known}. What follows is what was recorded so far; the same command resumes it."
         problems.append(Problem(what="unfinished run", where="status.json", why=why))
-    if environment.get("earlier"):
-        why = "the run went on in another environment than it began in; its timings are not one measurement"
+    for before in environment.get("earlier") or []:
+        told = before.get("differences", []) if isinstance(before, dict) else []
+        differences = "; ".join(map(str, told)) or "it is not recorded in what"
+        why = f"the run began in another environment than it ended in: {differences}"
         problems.append(Problem(what="several environments", where="environment.json", why=why))
+    looks = last_of_each(run.read(HygieneRecord), lambda record: (record.seed, record.launch))
+    problems += [
+        Problem(what="spoiled timings", where=f"seed {look.seed}, launch {look.launch}", why=" ".join(look.warnings))
+        for look in looks
+        if look.warnings
+    ]
     if torn := run.torn_lines():
         lines = "one line was" if torn == 1 else f"{torn} lines were"
         problems.append(
@@ -164,12 +173,21 @@ def load(run: Run) -> RunData:
         verdicts=verdicts,
         measurements=last_of_each(run.read(Measurement), _identity),
         training=last_of_each(run.read(TrainingRecord), lambda r: (r.generator, r.seed, r.step)),
-        timings=last_of_each(
-            run.read(TimingRecord), lambda r: (r.generator, r.seed, r.scope, r.launch, r.block, r.position)
-        ),
+        timings=_last_tries(run.read(TimingRecord)),
         samples=last_of_each(run.read(SampleRecord), lambda r: (r.generator, r.seed, r.sample_id)),
         units=units,
         problems=tuple(problems),
+    )
+
+
+def _last_tries(timings: list[TimingRecord]) -> tuple[TimingRecord, ...]:
+    """The calls of the last try of each launch."""
+    last: dict[tuple[int, int], int] = {}
+    for timing in timings:
+        last[timing.seed, timing.launch] = max(timing.attempt, last.get((timing.seed, timing.launch), 0))
+    return last_of_each(
+        (timing for timing in timings if timing.attempt == last[timing.seed, timing.launch]),
+        lambda r: (r.generator, r.seed, r.scope, r.launch, r.block, r.position),
     )
 
 

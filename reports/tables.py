@@ -20,20 +20,58 @@ from reports.load import REAL, RunData
 
 _STAGE = re.compile(r"denoise_step\[stage=(\d+)\]")
 
+
+def _memory(scope: str, group: str, what: str) -> dict[tuple[str, str], tuple[str, str]]:
+    """The memory of a scope, by every instrument, and what was predicted."""
+    rows = {
+        "peak_memory_bytes[cuda-allocated]": f"Peak memory of {what}: torch's tensors on the GPU",
+        "peak_memory_bytes[cuda-reserved]": f"Peak memory of {what}: what torch took of the GPU",
+        "peak_memory_bytes[nvml-process]": f"Peak memory of {what}: the process on the GPU",
+        "peak_memory_bytes[resident]": f"Peak memory of {what}: the process in main memory",
+        "peak_memory_bytes[torch-allocations]": f"Peak memory of {what}: torch's tensors in main memory",
+        "predicted_memory_bytes": f"Peak memory of {what}: torch's tensors as predicted",
+        "working_memory_bytes": f"Peak memory of {what}, above the idle process",
+    }
+    return {(metric, scope): (group, label) for metric, label in rows.items()}
+
+
 _COSTS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("flops", "training_step"): ("Training", "Compute of one step"),
     ("latency_s", "training_step"): ("Training", "Time of one step"),
-    ("peak_memory_bytes", "training_step"): ("Training", "Peak memory of one step, the whole process"),
-    ("working_memory_bytes", "training_step"): ("Training", "Peak memory of one step, above the idle process"),
+    ("clips_per_s", "training_step"): ("Training", "Clips a second"),
+    ("mfu", "training_step"): ("Training", "Share of the machine's peak, one step"),
+    ("energy_j[gpu]", "training_step"): ("Training", "Energy of one step, GPU"),
+    ("energy_j[cpu]", "training_step"): ("Training", "Energy of one step, CPU"),
+    **_memory("training_step", "Training", "one step"),
     ("flops", "video"): ("Sampling", "Compute of one video"),
     ("latency_s", "end_to_end"): ("Sampling", "Time of one request, prompt to frames"),
+    ("videos_per_s", "end_to_end"): ("Sampling", "Videos a second"),
+    ("mfu", "end_to_end"): ("Sampling", "Share of the machine's peak, one request"),
+    ("energy_j[gpu]", "video"): ("Sampling", "Energy of one video, GPU"),
+    ("energy_j[cpu]", "video"): ("Sampling", "Energy of one video, CPU"),
     ("full_rate_nfe", "video"): ("Sampling", "Network evaluations at full-rate cost"),
     ("nfe", "video"): ("Sampling", "Network evaluations"),
-    ("peak_memory_bytes", "end_to_end"): ("Sampling", "Peak memory of one request, the whole process"),
-    ("working_memory_bytes", "end_to_end"): ("Sampling", "Peak memory of one request, above the idle process"),
+    **_memory("end_to_end", "Sampling", "one request"),
     ("parameters", "denoiser"): ("Model", "Parameters"),
 }
-_COST_METRICS = frozenset(metric for metric, _ in _COSTS)
+_COST_METRICS = frozenset(metric.partition("[")[0] for metric, _ in _COSTS)
+_PARTS: Mapping[str, tuple[str, str]] = {
+    "training_step[data]": ("A training step", "Data, beside the step"),
+    "training_step[forward]": ("A training step", "Forward: batch to loss"),
+    "training_step[backward]": ("A training step", "Backward"),
+    "training_step[optimiser]": ("A training step", "Optimiser, clipping, averages"),
+    "load": ("A request", "Loading: generator and weights"),
+    "compile": ("A request", "Compiling for training"),
+    "first_call": ("A request", "First request of a process"),
+    "text": ("A request", "Text"),
+    "denoise": ("A request", "All denoising steps"),
+    "decode": ("A request", "Decoding to frames"),
+}
+"""Scope of a part to where it stands and what it is called."""
+BY_STAGE = ("flops", "latency_s", "working_memory_bytes")
+"""Metrics of a denoising step that :func:`stage_rows` shows."""
+_QUANTITIES: Mapping[str, str] = {"flops": "compute", "latency_s": "time"}
+_PERCENTILE = re.compile(r"latency_s\[p(\d+)\]")
 _SCORES: Mapping[str, str] = {
     "fvd": "Fréchet video distance",
     "kvd": "Kernel video distance",
@@ -71,13 +109,18 @@ class Row:
     quotients: Mapping[str, str]
     """Control divided by each other generator, printed; empty where it makes no sense."""
 
+    @property
+    def measured(self) -> bool:
+        """Whether any generator has a number; a row of reasons alone stands in the list of what is missing."""
+        return any(cell.shown is not None for cell in self.cells.values())
+
 
 @dataclass(frozen=True, kw_only=True)
 class Missing:
-    """A value that should be there and is not."""
+    """Values that should be there and are not, for one and the same reason."""
 
-    what: str
-    generator: str
+    what: tuple[str, ...]
+    generators: tuple[str, ...]
     reason: str
 
 
@@ -105,22 +148,48 @@ def stage_of(record: Measurement) -> int | None:
 
 
 def cost_rows(data: RunData) -> list[Row]:
-    """Compute, time and memory, training first; per-stage counts are in :func:`stage_rows`."""
-    chosen = [r for r in data.measurements if r.metric in _COST_METRICS and stage_of(r) is None]
+    """Compute, time, memory and energy as a whole, training first; parts are in :func:`part_rows`."""
     order = list(_COSTS)
+    chosen = [r for r in data.measurements if (r.metric, r.scope) in order]
 
     loads = {"training_step": _load(data, "training", "batch", "clips")}
     loads["end_to_end"] = _load(data, "latency", "videos", "videos")
 
     def name(record: Measurement) -> tuple[str, str]:
-        group, label = _COSTS.get((record.metric, record.scope), ("Other", _spelled(record)))
+        group, label = _COSTS[record.metric, record.scope]
         return group, label + loads.get(record.scope, "")
 
-    def rank(record: Measurement) -> int:
-        key = (record.metric, record.scope)
-        return order.index(key) if key in order else len(order)
+    return _rows(sorted(chosen, key=lambda r: order.index((r.metric, r.scope))), data, name=name, quotients=True)
+
+
+def part_rows(data: RunData) -> list[Row]:
+    """What the whole costs are made of, and percentiles: every cost that has no place in another table."""
+    chosen = [
+        r
+        for r in data.measurements
+        if is_cost(r) and (r.metric, r.scope) not in _COSTS and not (stage_of(r) is not None and r.metric in BY_STAGE)
+    ]
+    order = list(_PARTS)
+
+    def name(record: Measurement) -> tuple[str, str]:
+        if percentile := _PERCENTILE.fullmatch(record.metric):
+            group = "A request" if record.scope == "end_to_end" else "A training step"
+            return group, f"Time that {percentile[1]} % of calls stay within"
+        if record.scope in _PARTS and record.metric in _QUANTITIES:
+            group, label = _PARTS[record.scope]
+            return group, f"{label}: {_QUANTITIES[record.metric]}"
+        return "Inside, by stage" if "[stage=" in record.scope else "Other", _spelled(record)
+
+    def rank(record: Measurement) -> tuple[str, int, str]:
+        place = order.index(record.scope) if record.scope in order else len(order)
+        return name(record)[0], place, record.metric
 
     return _rows(sorted(chosen, key=rank), data, name=name, quotients=True)
+
+
+def is_cost(record: Measurement) -> bool:
+    """Whether the record is of a cost: compute, time, memory, energy or what follows from them."""
+    return record.metric.partition("[")[0] in _COST_METRICS
 
 
 def stage_rows(data: RunData, metric: str = "flops") -> list[Row]:
@@ -143,8 +212,7 @@ def quality_rows(data: RunData) -> list[Row]:
 
 def other_rows(data: RunData) -> list[Row]:
     """Every measurement that has no place elsewhere: none is dropped."""
-    taken = _COST_METRICS | set(data.quality_metrics)
-    chosen = [r for r in data.measurements if r.metric not in taken]
+    chosen = [r for r in data.measurements if not is_cost(r) and r.metric not in data.quality_metrics]
     return _rows(chosen, data, name=_plain_name)
 
 
@@ -155,13 +223,16 @@ def unscored_metrics(data: RunData) -> list[str]:
 
 
 def missing(rows: Iterable[Row]) -> list[Missing]:
-    """Values without a number in ``rows``, each with the reason that was recorded."""
-    return [
-        Missing(what=row.detail, generator=label, reason=cell.record.reason or "")
-        for row in rows
-        for label, cell in row.cells.items()
-        if cell.shown is None
-    ]
+    """Values without a number in ``rows``: those that the same generators lack for the same reason together."""
+    whose: dict[tuple[str, str], dict[str, None]] = {}
+    for row in rows:
+        for label, cell in row.cells.items():
+            if cell.shown is None:
+                whose.setdefault((row.detail, cell.record.reason or ""), {})[label] = None
+    together: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for (what, reason), labels in whose.items():
+        together.setdefault((reason, tuple(labels)), []).append(what)
+    return [Missing(what=tuple(what), generators=labels, reason=reason) for (reason, labels), what in together.items()]
 
 
 def columns(rows: Iterable[Row], data: RunData) -> list[str]:

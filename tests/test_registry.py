@@ -28,7 +28,7 @@ def test_every_kind_has_at_least_one_plugin_and_finding_it_imports_nothing() -> 
 def test_an_unknown_name_is_a_usage_error_that_names_the_nearest_and_all() -> None:
     with pytest.raises(UsageError, match=r"unknown generator 'tpdif' \(here\). Did you mean 'tpdiff'\?") as caught:
         find("generators", "tpdif", where="here")
-    assert "Known: full-rate, tpdiff" in str(caught.value)
+    assert "Known: command, full-rate, tpdiff" in str(caught.value)
     assert caught.value.exit_code == 2
 
 

@@ -27,7 +27,7 @@ STUDY = {
     "control": "full-rate",
     "training": {"steps": 40, "batch": 8, "learning_rate": 2e-3, "block": 4, "checkpoint": 4},
     "sampling": {"videos": 8, "batch": 4, "steps": 4},
-    "latency": {"launches": 1, "blocks": 1, "warmup": 1},
+    "latency": {"launches": 1, "blocks": 1, "warmup": 1, "precision": None},
     "metrics": ["temporal_flicker", "motion_energy_ratio"],
     "reports": ["csv"],
 }

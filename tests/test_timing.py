@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
 
 from harness.errors import UnitError
-from harness.measure.timings import summarise_timings
-from harness.records import TimingRecord
+from harness.measure.blocks import complete_blocks
+from harness.measure.hygiene import look
+from harness.measure.timings import ratio_to_control, summarise_launches, summarise_timings
+from harness.records import HygieneRecord, LaunchRecord, Measurement, Record, TimingRecord
 from harness.study import Study
 from harness.timing import block_order, calls_per_launch, time_launch
+
+QUIET = look("cpu", ours=(), interval_s=0, sleep=lambda seconds: None)
+QUIET["cpu"] |= {"others_share": 0.0, "stolen_share": 0.0, "usable_cores": 8, "governor": None}
+QUIET["cgroup"] = None
+"""A machine on which nothing spoils a timing."""
 
 
 class FakeWorker:
@@ -32,7 +41,11 @@ class FakeWorker:
 
     def call(self, command: dict[str, Any]) -> dict[str, Any]:
         if command["do"] == "prepare":
-            return {"trainable": self.trainable}
+            return {"trainable": self.trainable, "load_s": 0.5, "compile_s": None}
+        if command["do"] == "look":
+            return dict(QUIET)
+        if command["do"] == "energy":
+            return {"gpu": {"calls": 4, "seconds": 2.0, "joules": 6.0, "method": "a fake", "reason": None}}
         self.calls += 1
         if self.calls == self.dies_at:
             raise UnitError("killed by SIGKILL")
@@ -50,17 +63,21 @@ def study(**latency: Any) -> Study:
             "control": "full-rate",
             "training": {"steps": 1, "batch": 1, "learning_rate": 1e-3},
             "sampling": {"videos": 1, "batch": 1, "steps": 3},
-            "latency": {"launches": 1, "blocks": 4, "warmup": 1} | latency,
+            "latency": {"launches": 1, "blocks": 4, "warmup": 1, "precision": None} | latency,
             "metrics": [],
         }
     )
 
 
-def launch(of: Study, **workers: FakeWorker) -> list[TimingRecord]:
-    records: list[TimingRecord] = []
+def launch(of: Study, *, clock: Callable[[], float] = time.monotonic, **workers: FakeWorker) -> list[TimingRecord]:
+    records: list[Record] = []
     named = {name.replace("_", "-"): worker for name, worker in workers.items()}
-    time_launch(of, named, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None)
-    return records
+    time_launch(of, named, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None, clock=clock)
+    return timings(records)
+
+
+def timings(records: Sequence[Record]) -> list[TimingRecord]:
+    return [record for record in records if isinstance(record, TimingRecord)]
 
 
 def test_every_block_is_a_mirrored_pair_and_warm_up_is_kept_apart() -> None:
@@ -95,14 +112,15 @@ def test_three_generators_make_a_mirrored_block_too() -> None:
 
 def test_one_that_drops_out_leaves_the_other_its_timings() -> None:
     log: list[str] = []
-    records: list[TimingRecord] = []
+    everything: list[Record] = []
     workers = {"full-rate": FakeWorker("A", log), "tpdiff": FakeWorker("B", log, dies_at=4)}
     of = study()
     with pytest.raises(UnitError, match="'tpdiff' dropped out: killed by SIGKILL"):
-        time_launch(of, workers, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None)
+        time_launch(of, workers, seed=0, launch=0, attempt=1, record=everything.append, progress=lambda: None)
+    records = timings(everything)
     assert sum(record.generator == "full-rate" for record in records) == calls_per_launch(of) / 2
     assert sum(record.generator == "tpdiff" for record in records) == 3
-    latency = {(row.generator, row.scope): row for row in summarise_timings(records)}
+    latency = {(row.generator, row.scope): row for row in summarise_timings(records) if row.metric == "latency_s"}
     assert latency["full-rate", "training_step"].n == of.latency.blocks
     assert latency["full-rate", "end_to_end"].n == of.latency.blocks - 1, "only the block in which it broke is lost"
 
@@ -145,10 +163,104 @@ def test_a_warm_up_that_does_not_settle_ends_at_its_limit_and_the_figure_says_so
 
 
 def test_a_generator_that_drops_out_in_the_warm_up_does_not_hold_up_the_others() -> None:
-    records: list[TimingRecord] = []
+    records: list[Record] = []
     workers = {"full-rate": FakeWorker("A", []), "tpdiff": FakeWorker("B", [], dies_at=2)}
     with pytest.raises(UnitError, match="'tpdiff' dropped out"):
         time_launch(
             study(warmup=30), workers, seed=0, launch=0, attempt=1, record=records.append, progress=lambda: None
         )
-    assert len(warm_ups(records, "full-rate")) == 5
+    assert len(warm_ups(timings(records), "full-rate")) == 5
+
+
+class FakeClock:
+    """Goes on by a quarter of a second each time that somebody looks."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+
+    def __call__(self) -> float:
+        self.now += 0.25
+        return self.now
+
+
+def blocks_of(records: Sequence[TimingRecord], scope: str) -> int:
+    return len({record.block for record in records if record.scope == scope and not record.warmup})
+
+
+def test_blocks_go_on_until_the_ratio_is_known_as_well_as_the_study_asks() -> None:
+    jitter = random.Random(7)
+    one = [jitter.uniform(0.22, 0.28) for _ in range(2000)]
+    other = [jitter.uniform(0.22, 0.28) for _ in range(2000)]
+
+    def blocks(precision: float) -> int:
+        of = study(blocks=2, precision=precision, budget_s=1000)
+        records = launch(
+            of, clock=FakeClock(), full_rate=FakeWorker("A", [], slow=one), tpdiff=FakeWorker("B", [], slow=other)
+        )
+        found = ratio_to_control(complete_blocks(records), "end_to_end", control="full-rate", candidate="tpdiff")
+        assert found.value is not None
+        assert found.hi is not None
+        assert found.hi / found.value - 1 <= precision
+        assert not any("time was over" in row.method for row in summarise(records, precision))
+        return blocks_of(records, "end_to_end")
+
+    assert 4 <= blocks(0.10) < blocks(0.03) < blocks(0.02)
+
+
+def test_the_budget_ends_what_the_noise_does_not_and_the_figure_says_so() -> None:
+    of = study(blocks=2, precision=0.001, budget_s=3)
+    jitter = random.Random(7)
+    slow = [jitter.uniform(0.1, 0.9) for _ in range(2000)]
+    records = launch(of, clock=FakeClock(), full_rate=FakeWorker("A", [], slow=slow), tpdiff=FakeWorker("B", []))
+    # The clock is read once when blocks begin and once before each block beyond the second: 3 s are over at the 13th.
+    assert blocks_of(records, "end_to_end") == 2 + 11
+    methods = {row.generator: row.method for row in summarise(records, 0.001) if row.metric == "latency_s"}
+    assert "time was over before its ratio to the control was known to 0.1%" in methods["tpdiff"]
+    assert "time was over" not in methods["full-rate"], "its own time was not asked for"
+
+
+def summarise(records: Sequence[TimingRecord], precision: float) -> list[Measurement]:
+    return summarise_timings(records, control="full-rate", precision=precision)
+
+
+def test_launches_before_count_for_how_well_a_ratio_is_known() -> None:
+    jitter = random.Random(3)
+
+    def noisy() -> list[float]:
+        return [jitter.uniform(0.24, 0.26) for _ in range(400)]
+
+    def go(launch: int, earlier: Sequence[TimingRecord]) -> list[TimingRecord]:
+        records: list[Record] = []
+        workers = {"full-rate": FakeWorker("A", [], slow=noisy()), "tpdiff": FakeWorker("B", [], slow=noisy())}
+        of = study(blocks=1, precision=0.03, budget_s=1000)
+        time_launch(
+            of,
+            workers,
+            seed=0,
+            launch=launch,
+            attempt=1,
+            earlier=earlier,
+            record=records.append,
+            progress=lambda: None,
+            clock=FakeClock(),
+        )
+        return timings(records)
+
+    first = go(0, [])
+    assert blocks_of(first, "end_to_end") >= 4, "a launch alone needs four blocks to have an interval"
+    assert blocks_of(go(1, first), "end_to_end") < 4
+
+
+def test_what_getting_ready_took_and_the_state_of_the_machine_are_recorded() -> None:
+    records: list[Record] = []
+    workers = {"full-rate": FakeWorker("A", []), "tpdiff": FakeWorker("B", [])}
+    time_launch(study(), workers, seed=0, launch=2, attempt=1, record=records.append, progress=lambda: None)
+    ready = [record for record in records if isinstance(record, LaunchRecord)]
+    assert [(one.generator, one.launch, one.load_s) for one in ready] == [("full-rate", 2, 0.5), ("tpdiff", 2, 0.5)]
+    (state,) = [record for record in records if isinstance(record, HygieneRecord)]
+    assert state.before == state.after == QUIET
+    assert state.warnings == []
+    rows = {(row.generator, row.scope): row for row in summarise_launches(ready, timings(records))}
+    assert rows["tpdiff", "load"].value == 0.5
+    assert rows["tpdiff", "first_call"].value == 0.25
+    assert ("tpdiff", "compile") not in rows

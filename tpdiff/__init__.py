@@ -4,7 +4,7 @@ The names here are all that a training loop and a sampler of one's own need; non
 or a data set.
 """
 
-from tpdiff.cost import CostPolynomial, activation_bytes, sampling_cost, training_cost
+from tpdiff.cost import activation_bytes, sampling_cost, training_cost
 from tpdiff.loss import StageBatch, draw_stages, stage_batches
 from tpdiff.recipe import Recipe
 from tpdiff.resample import Resampling
@@ -12,7 +12,6 @@ from tpdiff.sampler import predictor, sample
 from tpdiff.stages import Stage, TemporalPyramid
 
 __all__ = [
-    "CostPolynomial",
     "Recipe",
     "Resampling",
     "Stage",

@@ -182,7 +182,8 @@ class TPDiff:
     def generate(self, request: Request, probe: Probe) -> Generation:
         self.check(request)
         device, pyramid = self.context.device, self.pyramid
-        tokens = self.context.tokens(request.prompts)
+        with probe.span("text"):
+            tokens = self.context.tokens(request.prompts)
         guidance = [1 + factor * (request.guidance - 1) for factor in self.guidance_factors]
         calls = [calls_per_evaluation(scale) for scale in guidance]
         latent = (self.context.shape.channels, request.frames, request.height, request.width)

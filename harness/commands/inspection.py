@@ -1,4 +1,4 @@
-"""``tpbench list``, ``doctor`` and ``report``: look, compute nothing."""
+"""``tpbench list`` and ``report``: look, compute nothing."""
 
 from __future__ import annotations
 
@@ -36,19 +36,6 @@ def list_plugins(kind: str | None, *, check: bool, as_json: bool) -> int:
             table.append([plugin.kind, plugin.name, plugin.target, plugin.distribution, *loads])
         console.print_table("Plugins", columns, table)
     return BROKEN if any(errors.values()) else 0
-
-
-def diagnose(*, as_json: bool) -> int:
-    """The findings of :mod:`harness.doctor`."""
-    from harness.doctor import examine
-
-    findings = examine()
-    if as_json:
-        console.print_json([{"subject": item.subject, "state": item.state, "detail": item.detail} for item in findings])
-    else:
-        rows = [[item.subject, item.state, item.detail] for item in findings]
-        console.print_table("Doctor", ["what", "state", "detail"], rows)
-    return BROKEN if any(item.state == "problem" for item in findings) else 0
 
 
 def render(root: Path, *, as_json: bool) -> int:

@@ -24,6 +24,7 @@ from harness.commands.preflight import (
     with_plugins,
 )
 from harness.environment import collect
+from harness.fingerprint import compare
 from harness.records import Measurement, UnitRecord
 from harness.registry import find
 from harness.store import Run, write_atomically
@@ -84,7 +85,7 @@ def carry_out(
 
     units = [unit.id for unit in plan(study)]
     write_atomically(run.root / "study.yaml", study.to_yaml())
-    write_environment(run, dataset, gpu=study.device != "cpu")
+    write_environment(run, study, dataset)
     earlier = run.read_json("status.json")
     if earlier and earlier["state"] != "done":
         console.notice(f"resuming {run.root}: {describe(count_units(run, units))}")
@@ -169,20 +170,25 @@ def duration(seconds: float | None) -> str:
     return f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
 
 
-def write_environment(run: Run, dataset: Dataset, *, gpu: bool) -> None:
-    """environment.json: the data, this machine, and under ``earlier`` every other one that worked in the folder before.
+def write_environment(run: Run, study: Study, dataset: Dataset) -> None:
+    """environment.json: study, data, this machine; under ``earlier`` every other one that worked in the folder before.
 
-    Timings of two machines in one run are not one measurement; the report needs to know.
+    Timings of two machines in one run are not one measurement; the report needs to know. Each entry of ``earlier`` has
+    its ``differences`` from what followed it in words: which field, and what it spoils.
     """
-    current = {"dataset": {**dataset.describe(), "fps": dataset.fps}, **collect(gpu=gpu)}
+    current = {
+        "study": study.digest(),
+        "threads": study.threads,
+        "dataset": {**dataset.describe(), "fps": dataset.fps},
+        **collect(gpu=study.device != "cpu"),
+    }
     before = run.read_json("environment.json")
     earlier: list[dict[str, Any]] = []
     if before is not None:
         earlier = before.pop("earlier", [])
-        if before != current:
-            earlier.append(before)
-            changed = sorted(key for key in current if before.get(key) != current[key])
-            console.notice(f"warning: this run began in another environment; changed: {', '.join(changed)}")
+        if differences := [str(one) for one in compare(before, current) if one.spoils]:
+            earlier.append({**before, "differences": differences})
+            console.notice("\n".join(["warning: this run began in another environment:", *differences]))
     run.write_json("environment.json", {**current, "earlier": earlier})
 
 

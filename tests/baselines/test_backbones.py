@@ -13,7 +13,7 @@ from baselines.backbones.layers import rotate, sinusoid
 from harness.denoiser import Denoiser
 from harness.errors import UsageError
 from harness.generator import ClipShape
-from harness.measure.flops import flop_counter
+from harness.measure.flops import FlopCount
 
 SHAPE = ClipShape(frames=8, height=16, width=16)
 
@@ -93,9 +93,9 @@ def test_initialisation_follows_the_seed_and_leaves_the_global_state_alone(name:
 
 def flops(name: str, frames: int) -> int:
     network, arguments = build(name), inputs(frames)
-    with torch.no_grad(), flop_counter() as counter:
+    with torch.no_grad(), FlopCount() as counter:
         network(*arguments)
-    return int(counter.get_total_flops())
+    return int(counter.total)
 
 
 def test_the_u_net_is_almost_linear_in_frames_and_the_transformer_is_not() -> None:

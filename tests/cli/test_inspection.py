@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,8 @@ import pytest
 from command_line import FakeDriver, Tpbench, only_run
 from harness.commands import inspection
 from harness.doctor import Finding
+from harness.measure.selftest import Check
+from harness.registry import KINDS
 
 
 def test_a_report_is_rendered_again_from_records_alone(tpbench: Tpbench, driver: FakeDriver, tmp_path: Path) -> None:
@@ -32,8 +35,10 @@ def test_a_report_needs_no_generator_that_made_the_run(tpbench: Tpbench, driver:
 
 def test_the_list_names_every_kind_and_can_be_narrowed(tpbench: Tpbench) -> None:
     rows = tpbench("list", "--json").document
-    assert {row["kind"] for row in rows} == {"generators", "backbones", "metrics", "datasets", "reporters"}
+    assert {row["kind"] for row in rows} == set(KINDS)
+    assert all({row["kind"] for row in tpbench("list", kind, "--json").document} == {kind} for kind in KINDS)
     assert [row["name"] for row in tpbench("list", "generators", "--json").document] == [
+        "command",
         "full-rate",
         "tpdiff",
     ]
@@ -60,8 +65,27 @@ def test_doctor_is_3_when_something_needs_repair(tpbench: Tpbench, monkeypatch: 
     sick = [Finding(subject="package names", state="problem", detail="'reports' is installed by other")]
     monkeypatch.setattr("harness.doctor.examine", lambda: sick)
     outcome = tpbench("doctor")
-    assert outcome.code == inspection.BROKEN == 3
+    assert outcome.code == 3
     assert "installed by other" in outcome.out
+
+
+def test_a_self_test_is_3_when_an_instrument_is_wrong_and_0_when_one_is_merely_not_there(
+    tpbench: Tpbench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right = Check(instrument="clock", workload="a sleep", unit="s", expected=0.25, measured=0.2525, tolerance=0.05)
+    absent = Check(
+        instrument="energy", workload="", unit="J", expected=None, measured=None, tolerance=0, reason="no counter"
+    )
+    checks = [right, absent]
+    monkeypatch.setattr("harness.measure.selftest.selftest", lambda device: checks)
+    outcome = tpbench("doctor", "--selftest")
+    assert outcome.code == 0
+    assert "+1.00%" in outcome.out
+    assert "not measured: energy: no counter" in outcome.out
+    checks.append(replace(right, measured=0.3))
+    outcome = tpbench("doctor", "--selftest", "--json")
+    assert outcome.code == 3
+    assert [row["passes"] for row in outcome.document] == [True, None, False]
 
 
 def test_weights_are_listed_and_a_missing_one_is_no_fault(

@@ -142,10 +142,22 @@ def test_another_environment_is_kept_beside_the_first_and_said(
     tpbench("run", "quick")
     monkeypatch.setenv("OMP_NUM_THREADS", "2")
     outcome = tpbench("run", "quick")
-    assert "another environment; changed: variables" in outcome.err
+    said = "variables.OMP_NUM_THREADS: 1 or 2; spoils timings, energy"
+    assert said in outcome.err
     environment = only_run(tmp_path).read_json("environment.json")
     assert environment["variables"]["OMP_NUM_THREADS"] == "2"
     assert [before["variables"]["OMP_NUM_THREADS"] for before in environment["earlier"]] == ["1"]
+    assert environment["earlier"][0]["differences"] == [said]
+
+
+def test_a_change_that_moves_no_number_is_no_other_environment(
+    tpbench: Tpbench, driver: FakeDriver, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tpbench("run", "quick")
+    monkeypatch.setattr("platform.python_version", lambda: "3.11.99")
+    outcome = tpbench("run", "quick")
+    assert "another environment" not in outcome.err
+    assert only_run(tmp_path).read_json("environment.json")["earlier"] == []
 
 
 def test_a_dry_run_forecasts_and_writes_nothing(tpbench: Tpbench, driver: FakeDriver, tmp_path: Path) -> None:

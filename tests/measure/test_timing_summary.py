@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from harness.measure.timings import complete_blocks, summarise_timings
+from harness.measure.blocks import complete_blocks
+from harness.measure.timings import ratio_to_control, summarise_timings
 from harness.records import TimingRecord
 
 NAMES = {"A": "full-rate", "B": "tpdiff"}
@@ -96,7 +97,7 @@ def test_latency_is_the_median_of_block_means_without_warm_up() -> None:
         + block("BAAB", 1.1 + launch, launch=launch, number=1)
         + block("BAAB", 1.2 + launch, launch=launch, number=2)
     ]
-    control, candidate = summarise_timings(records)
+    control, candidate = (row for row in summarise_timings(records) if row.metric == "latency_s")
     assert (control.generator, control.metric, control.scope, control.n) == ("full-rate", "latency_s", "end_to_end", 9)
     assert control.value == candidate.value == pytest.approx(2.1)
 
@@ -117,6 +118,45 @@ def test_the_interval_of_a_latency_knows_which_blocks_shared_a_launch() -> None:
     apart, mixed = interval([0, 0, 0, 1, 1, 1, 2, 2, 2]), interval([0, 1, 2, 2, 0, 1, 1, 2, 0])
     assert apart[0] < mixed[0]
     assert apart[1] > mixed[1]
+
+
+def with_spans(records: list[TimingRecord], **spans: list[float]) -> list[TimingRecord]:
+    named = {"step0": "denoise_step[stage=0]", "stage0": "denoise[stage=0]", "stage1": "denoise[stage=1]"}
+    spans_s = {named.get(name, name): seconds for name, seconds in spans.items()}
+    return [record.model_copy(update={"spans_s": spans_s}) for record in records]
+
+
+def test_the_parts_of_a_call_make_blocks_of_their_own() -> None:
+    records = with_spans(block("ABBA", 1.0), text=[0.1], stage0=[0.25], stage1=[0.5], step0=[0.1, 0.15])
+    records += with_spans(block("BAAB", 1.2, number=1), text=[0.2], stage0=[0.5], stage1=[0.5], step0=[0.3, 0.2])
+    found = {(row.generator, row.scope): row for row in summarise_timings(records)}
+    assert found["tpdiff", "text"].value == pytest.approx(0.15)
+    assert found["tpdiff", "denoise"].value == pytest.approx((0.75 + 1.0) / 2), "all stages together"
+    assert found["tpdiff", "denoise_step[stage=0]"].value == pytest.approx((0.125 + 0.25) / 2), "one step"
+    assert found["tpdiff", "end_to_end"].value == pytest.approx(1.1)
+
+
+def test_a_ratio_is_had_of_a_part_as_of_the_whole() -> None:
+    records = []
+    for number in range(4):
+        jitter = 1 + number / 100
+        for record in block("ABBA", 1.0, number=number):
+            seconds = 2.0 * jitter if record.generator == "full-rate" else 1.0
+            records.append(record.model_copy(update={"spans_s": {"denoise[stage=0]": [seconds]}}))
+    found = ratio_to_control(complete_blocks(records), "denoise", control="full-rate", candidate="tpdiff")
+    assert found.value == pytest.approx(2.03, abs=0.01)
+    assert found.lo is not None
+
+
+@pytest.mark.parametrize(("blocks", "expected"), [(2, {"p50": 4}), (17, {"p50": 34}), (18, {"p50": 36, "p90": 36})])
+def test_percentiles_stand_only_where_there_are_calls_enough(blocks: int, expected: dict[str, int]) -> None:
+    records = [r for number in range(blocks) for r in block("ABBA", 1.0 + number / 100, number=number)]
+    rows = [row for row in summarise_timings(records) if row.generator == "tpdiff" and row.metric != "latency_s"]
+    if blocks == 2:
+        assert rows == [], "four calls have no interval for their median"
+    else:
+        assert {row.metric: row.n for row in rows} == {f"latency_s[{name}]": n for name, n in expected.items()}
+        assert all(row.lo is not None and row.hi is not None for row in rows)
 
 
 def test_warm_up_alone_is_a_missing_latency_with_a_reason() -> None:

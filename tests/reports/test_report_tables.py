@@ -6,11 +6,11 @@ from collections.abc import Callable
 
 import pytest
 
-from harness.records import Evidence, Measurement, Verdict
+from harness.records import Evidence, HygieneRecord, Measurement, Verdict
 from harness.store import Run
 from reports import figures, tables
 from reports.format import duration, number, show
-from reports.load import load
+from reports.load import RunData, load
 from reports.strip import INSET, score_strip, verdict_strip
 
 
@@ -91,17 +91,76 @@ def test_a_quotient_by_nothing_is_not_printed(synthetic_run: Callable[..., Run])
     assert tables.missing([row])[0].reason == "not counted"
 
 
+def every_row(data: RunData) -> list[tables.Row]:
+    stages = [row for metric in tables.BY_STAGE for row in tables.stage_rows(data, metric)]
+    whole = [tables.cost_rows, tables.part_rows, tables.quality_rows, tables.other_rows]
+    return [*stages, *(row for rows in whole for row in rows(data))]
+
+
 def test_rows_partition_the_measurements(synthetic_run: Callable[..., Run]) -> None:
     data = load(synthetic_run(videos=1))
-    rows = [f(data) for f in (tables.cost_rows, tables.stage_rows, tables.quality_rows, tables.other_rows)]
-    assert sum(len(row.cells) for group in rows for row in group) == len(data.measurements)
+    assert sum(len(row.cells) for row in every_row(data)) == len(data.measurements)
 
 
 def test_an_unknown_cost_scope_is_shown_as_it_is_spelled(synthetic_run: Callable[..., Run]) -> None:
     run = synthetic_run(videos=1)
-    run.append(Measurement(generator="tpdiff", metric="latency_s", scope="decode", unit="s", value=0.1))
-    (row,) = [row for row in tables.cost_rows(load(run)) if row.group == "Other"]
-    assert row.label == "latency_s, decode"
+    run.append(Measurement(generator="tpdiff", metric="latency_s", scope="upload", unit="s", value=0.1))
+    (row,) = [row for row in tables.part_rows(load(run)) if "upload" in row.detail]
+    assert (row.group, row.label) == ("Other", "latency_s, upload")
+
+
+def test_parts_percentiles_and_inner_spans_stand_beside_the_whole_costs_and_none_is_lost_or_shown_twice(
+    synthetic_run: Callable[..., Run],
+) -> None:
+    run = synthetic_run(videos=1)
+    seconds = {"generator": "tpdiff", "seed": 0, "unit": "s", "value": 0.1}
+    scopes = ("denoise", "load", "denoise[stage=1]", "denoise_step[stage=0]", "training_step[backward]", "end_to_end")
+    run.append([Measurement(metric="latency_s", scope=scope, **seconds) for scope in scopes])
+    run.append(Measurement(metric="latency_s[p90]", scope="end_to_end", **seconds))
+    run.append(Measurement(metric="peak_memory_bytes[resident]", scope="denoise_step[stage=0]", **seconds))
+    run.append(Measurement(metric="flops", scope="training_step[backward]", **seconds))
+    run.append(Measurement(metric="energy_j[gpu]", scope="video", **seconds | {"value": None, "reason": "no GPU"}))
+    run.append(Measurement(metric="mfu", scope="end_to_end", **seconds))
+    data = load(run)
+    named = {row.detail: (row.group, row.label) for row in tables.part_rows(data)}
+    assert named["latency_s, denoise"] == ("A request", "All denoising steps: time")
+    assert named["flops, training_step[backward]"] == ("A training step", "Backward: compute")
+    assert named["latency_s[p90], end_to_end"] == ("A request", "Time that 90 % of calls stay within")
+    assert named["latency_s, denoise[stage=1]"][0] == "Inside, by stage"
+    whole = {row.detail for row in tables.cost_rows(data)}
+    assert {"energy_j[gpu], video", "mfu, end_to_end"} <= whole
+    assert sum(len(row.cells) for row in every_row(data)) == len(data.measurements)
+
+
+def test_values_that_the_same_generators_lack_for_the_same_reason_stand_together(
+    synthetic_run: Callable[..., Run],
+) -> None:
+    run = synthetic_run(videos=1)
+    nothing = {"unit": "J", "value": None, "scope": "video"}
+    for metric, label, reason in [
+        ("energy_j[gpu]", "tpdiff", "no GPU"),
+        ("energy_j[gpu]", "full-rate", "no GPU"),
+        ("energy_j[cpu]", "tpdiff", "no GPU"),
+        ("energy_j[cpu]", "full-rate", "no counter"),
+    ]:
+        run.append(Measurement(metric=metric, generator=label, reason=reason, **nothing))
+    rows = [row for row in tables.cost_rows(load(run)) if row.detail.startswith("energy")]
+    assert not any(row.measured for row in rows)
+    assert {(item.what, item.generators, item.reason) for item in tables.missing(rows)} == {
+        (("energy_j[gpu], video",), ("tpdiff", "full-rate"), "no GPU"),
+        (("energy_j[cpu], video",), ("tpdiff",), "no GPU"),
+        (("energy_j[cpu], video",), ("full-rate",), "no counter"),
+    }
+
+
+def test_what_spoiled_the_timings_of_a_launch_is_told_before_they_are(synthetic_run: Callable[..., Run]) -> None:
+    run = synthetic_run(videos=1)
+    look = {"seed": 0, "launch": 1, "before": {}, "after": {}}
+    run.append(HygieneRecord(**look, warnings=["Other processes used 40 % of the cores."]))
+    (problem,) = [problem for problem in load(run).problems if problem.what == "spoiled timings"]
+    assert problem.why == "Other processes used 40 % of the cores."
+    run.append(HygieneRecord(**look, attempt=2))
+    assert not [problem for problem in load(run).problems if problem.what == "spoiled timings"], "the last try counts"
 
 
 def _verdict(*cost: Evidence) -> Verdict:

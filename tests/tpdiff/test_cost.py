@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.denoiser import Denoiser
+from harness.diffusion.cost import CostPolynomial
 from harness.diffusion.form import SolverName
 from harness.diffusion.solvers import make_solver
-from harness.measure.flops import flop_counter
+from harness.measure.flops import FlopCount
 from tests.tpdiff.small import loaded
 from tpdiff import (
-    CostPolynomial,
     Recipe,
     Resampling,
     TemporalPyramid,
@@ -55,9 +55,9 @@ def call(denoiser: Denoiser, frames: int, count: int = CLIPS) -> torch.Tensor:
 
 
 def flops(work: Callable[[], Any]) -> int:
-    with flop_counter() as counter:
+    with FlopCount() as counter:
         work()
-    return int(counter.get_total_flops())
+    return int(counter.total)
 
 
 def kept_bytes(work: Callable[[], torch.Tensor], denoiser: Denoiser) -> int:

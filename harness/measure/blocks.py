@@ -1,0 +1,102 @@
+"""Raw timings to blocks: which calls count, and what one observation of time is.
+
+A call is timed as a whole and in parts: the spans that the generator opened. The parts make blocks of their own, with
+their own scope, so that a median, an interval or a ratio is had of ``denoise`` as it is of ``end_to_end``.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from harness.measure.probe import STEP
+from harness.records import TimingRecord
+
+DENOISE = "denoise"
+"""All solver steps of a request; without text, transitions between stages and decoding."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """One complete ABBA block."""
+
+    scope: str
+    seed: int
+    launch: int
+    number: int
+    seconds: Mapping[str, tuple[float, ...]]
+    """Seconds of each call, by generator."""
+
+
+def complete_blocks(records: Iterable[TimingRecord]) -> list[Block]:
+    """The blocks that were timed to their end, warm-up left out.
+
+    A launch that failed or was killed and was tried again appends its calls again; processes and machine are
+    others then, so only the last try of a (seed, launch) counts, as a whole. A block with fewer calls than its
+    order has letters was cut short and is left out. Where a generator dropped out, the later blocks are of the
+    remaining ones alone: they tell these generators' seconds, and nothing of a ratio to the one that is gone.
+    """
+    blocks = []
+    for calls in whole_blocks(records):
+        by_scope: dict[str, dict[str, list[float]]] = {}
+        for record in calls:
+            for part, seconds in {record.scope: record.seconds, **parts(record)}.items():
+                by_scope.setdefault(part, {}).setdefault(record.generator, []).append(seconds)
+        first = calls[0]
+        blocks += [
+            Block(
+                scope=part,
+                seed=first.seed,
+                launch=first.launch,
+                number=first.block,
+                seconds={generator: tuple(several) for generator, several in seconds_of.items()},
+            )
+            for part, seconds_of in by_scope.items()
+        ]
+    return sorted(blocks, key=lambda block: (block.scope, block.seed, block.launch, block.number))
+
+
+def whole_blocks(records: Iterable[TimingRecord]) -> Iterable[list[TimingRecord]]:
+    """The calls of each block that counts; see :func:`complete_blocks`."""
+    for tried in last_tries(records):
+        blocks: dict[tuple[str, int], list[TimingRecord]] = {}
+        for record in tried:
+            if not record.warmup:
+                blocks.setdefault((record.scope, record.block), []).append(record)
+        yield from (calls for calls in blocks.values() if len(calls) == len(calls[0].order))
+
+
+def parts(record: TimingRecord) -> dict[str, float]:
+    """Seconds of the parts of one call: the mean of its solver steps by stage, the sum of everything else.
+
+    >>> spans = {"denoise[stage=0]": [1.0], "denoise[stage=1]": [2.0], "denoise_step[stage=0]": [0.4, 0.6]}
+    >>> call = dict(generator="a", seed=0, launch=0, block=0, position=0, order="A", warmup=False, seconds=3.1)
+    >>> parts(TimingRecord(scope="end_to_end", spans_s=spans, **call))
+    {'denoise[stage=0]': 1.0, 'denoise[stage=1]': 2.0, 'denoise_step[stage=0]': 0.5, 'denoise': 3.0}
+    """
+    found = {
+        scope: math.fsum(seconds) / (len(seconds) if scope.startswith(STEP) else 1)
+        for scope, seconds in record.spans_s.items()
+    }
+    stages = [seconds for scope, seconds in found.items() if scope.startswith(f"{DENOISE}[")]
+    return found | ({DENOISE: math.fsum(stages)} if stages else {})
+
+
+def last_tries(records: Iterable[TimingRecord]) -> Iterable[list[TimingRecord]]:
+    """The calls of the last try of every (seed, launch), in the order in which they were made.
+
+    A driver that was killed cannot count the try, and the next one bears the same number: then a call that was
+    made already tells where the next try begins.
+    """
+    tries: dict[tuple[int, int], dict[tuple[str, int, int, str], TimingRecord]] = {}
+    numbers: dict[tuple[int, int], int] = {}
+    for record in records:
+        launch = (record.seed, record.launch)
+        # In the warm-up every generator has a call at each position, in a block only one has.
+        call = (record.scope, record.block, record.position, record.generator if record.warmup else "")
+        if record.attempt != numbers.get(launch) or call in tries[launch]:
+            numbers[launch] = record.attempt
+            tries[launch] = {}
+        tries[launch][call] = record
+    return [list(calls.values()) for calls in tries.values()]

@@ -1,0 +1,403 @@
+"""The most that a device can do: by its vendor's sheet, and as measured here.
+
+Sheets are read with care. They print products with 2:4 structured sparsity, twice what dense matrices reach: here
+everything is dense. They print float16 with accumulation in float16, which no framework uses by default: here
+everything accumulates in float32. A float32 product on a GPU runs at ``float32`` or, where torch allows it, at
+``tf32``. No sheet tells what a CPU reaches with so many threads, so its peak is unknown unless measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from harness.environment import cpu_model
+from harness.errors import require_known
+from harness.measure.clock import timed
+from harness.store import write_atomically
+from harness.weights import cache_folder
+
+DTYPES = ("float32", "tf32", "bfloat16", "float16", "float8_e4m3fn")
+"""Number formats of a product, by torch's names; ``tf32``: float32 tensors, cut to 10 bits of mantissa inside."""
+
+BUDGET_S = 8.0
+"""For all products and copies of a measurement together; what was begun is ended, so that it takes ten at most."""
+
+SHORTEST_S = 0.02
+"""A timed stretch repeats its work until it takes so long: then neither the clock nor a launch matters."""
+
+_STRETCHES = 10
+"""Most timed stretches of one size."""
+
+_CPU_SIDES = (512, 1024, 2048)
+_GPU_SIDES = (2048, 4096, 8192)
+"""Sides of the square matrices. The best size is the peak: small ones fit a cache, large ones fill all units."""
+
+_COPY_BYTES = (128 * 2**20, 256 * 2**20)
+"""More than any cache keeps twice, source and target, short of the largest servers' L3."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Hardware:
+    """A card by its vendor's sheet, or a part of its family."""
+
+    name: str
+    """Short, e.g. ``h100``."""
+    pattern: str
+    """Regular expression for the whole of the name that its driver gives it, ``NVIDIA``, which older ones omit, left
+    out. A MIG instance matches none: it has only a part of the card."""
+    memory_bytes: int
+    """As printed, in units of 10^9; the driver offers a little more."""
+    bandwidth_bytes_s: float
+    """Of the card's memory, bytes/s read and written together."""
+    peak_flops: Mapping[str, float]
+    """Dense FLOP/s by number format, accumulated in float32, at boost clock; a format that is missing has no units."""
+    source: str
+    """Where the figures are printed, and what was done to them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Peak:
+    """What a device does at most in one number format."""
+
+    name: str
+    """Of the card, or of the processor that was measured."""
+    dtype: str
+    """One of :data:`DTYPES`."""
+    flop_per_s: float
+    """Dense, FLOP/s."""
+    bandwidth_bytes_s: float
+    """Bytes/s."""
+    source: str
+    """Sheet, or how it was measured."""
+
+
+def _card(
+    name: str, pattern: str, gigabytes: int, bandwidth_gb_s: float, tera: Mapping[str, float], source: str
+) -> Hardware:
+    peaks = {dtype: value * 1e12 for dtype, value in tera.items()}
+    return Hardware(
+        name=name,
+        pattern=pattern,
+        memory_bytes=gigabytes * 10**9,
+        bandwidth_bytes_s=bandwidth_gb_s * 1e9,
+        peak_flops=peaks,
+        source=source,
+    )
+
+
+_HOPPER_SXM = {"float32": 66.9, "tf32": 494.7, "bfloat16": 989.4, "float16": 989.4, "float8_e4m3fn": 1978.9}
+_HOPPER_PCIE = {"float32": 51.0, "tf32": 378.0, "bfloat16": 756.5, "float16": 756.5, "float8_e4m3fn": 1513.0}
+_AMPERE = {"float32": 19.5, "tf32": 156.0, "bfloat16": 312.0, "float16": 312.0}
+_AD102_4090 = {"float32": 82.6, "tf32": 82.6, "bfloat16": 165.2, "float16": 165.2, "float8_e4m3fn": 330.3}
+_AD102_L40S = {"float32": 91.6, "tf32": 183.0, "bfloat16": 362.05, "float16": 362.05, "float8_e4m3fn": 733.0}
+
+_HOPPER_SHEET = "NVIDIA H100 data sheet and Hopper architecture white paper; tensor figures without sparsity (half)"
+_HALVED = "; its tensor figures are printed with sparsity and halved here"
+_AMPERE_SHEET = "NVIDIA A100 data sheet (1758950 r4), tensor figures without sparsity"
+
+HARDWARE: dict[str, Hardware] = {
+    card.name: card
+    for card in (
+        _card("h100", r"H100 80GB HBM3", 80, 3350, _HOPPER_SXM, f"{_HOPPER_SHEET}; SXM5"),
+        _card("h100-pcie", r"H100 PCIe", 80, 2000, _HOPPER_PCIE, f"NVIDIA H100 data sheet, PCIe{_HALVED}"),
+        _card("h200", r"H200", 141, 4800, _HOPPER_SXM, "NVIDIA H200 data sheet, SXM; the H100 SXM's units"),
+        _card("a100", r"A100-SXM4-80GB", 80, 2039, _AMPERE, f"{_AMPERE_SHEET}; SXM4 80 GB"),
+        _card("a100-pcie", r"A100 80GB PCIe", 80, 1935, _AMPERE, f"{_AMPERE_SHEET}; PCIe 80 GB"),
+        _card(
+            "a100-40gb",
+            r"A100-(SXM4|PCIE)-40GB",
+            40,
+            1555,
+            _AMPERE,
+            "NVIDIA Ampere architecture white paper, tensor figures without sparsity; SXM4 and PCIe 40 GB",
+        ),
+        _card(
+            "4090",
+            r"GeForce RTX 4090",
+            24,
+            1008,
+            _AD102_4090,
+            "NVIDIA Ada architecture white paper, appendix A, without sparsity and accumulated in float32: half of "
+            "what it prints for float16 accumulated in float16",
+        ),
+        _card("l40s", r"L40S", 48, 864, _AD102_L40S, "NVIDIA L40S data sheet, tensor figures without sparsity"),
+    )
+}
+"""Cards by short name."""
+
+
+def hardware(device_name: str) -> Hardware | None:
+    """The card that a driver calls so; None: not in the table.
+
+    >>> found = hardware("NVIDIA H100 80GB HBM3")
+    >>> found.name if found else None, hardware("NVIDIA H100 80GB HBM3 MIG 1g.10gb"), hardware("AMD EPYC 9654")
+    ('h100', None, None)
+    """
+    return next(
+        (card for card in HARDWARE.values() if re.fullmatch(card.pattern, device_name.removeprefix("NVIDIA "))), None
+    )
+
+
+def peak(device_name: str, dtype: str) -> Peak | None:
+    """What the sheet says of a device in a number format; None: nothing, or it has no units for it.
+
+    Args:
+        device_name: as torch.cuda.get_device_name() gives it.
+        dtype: one of :data:`DTYPES`.
+
+    Raises:
+        ValueError: no such format.
+
+    >>> found = peak("NVIDIA GeForce RTX 4090", "float16")
+    >>> found.flop_per_s if found else None
+    165200000000000.0
+    """
+    require_known("dtype", dtype, DTYPES)
+    card = hardware(device_name)
+    if card is None or dtype not in card.peak_flops:
+        return None
+    return Peak(
+        name=card.name,
+        dtype=dtype,
+        flop_per_s=card.peak_flops[dtype],
+        bandwidth_bytes_s=card.bandwidth_bytes_s,
+        source=card.source,
+    )
+
+
+def mfu(flops: float, seconds: float, peak: float) -> float:
+    """Share of the peak: flops / (seconds * peak). Above 1 where a card runs faster than its sheet says.
+
+    Args:
+        flops: FLOP of the work, counted, not what the hardware happened to do.
+        seconds: what it took.
+        peak: FLOP/s.
+
+    Raises:
+        ValueError: seconds or peak are not positive and finite, or flops are negative or not finite.
+
+    >>> mfu(2e12, 4.0, 1e12)
+    0.5
+    """
+    if not (math.isfinite(seconds) and seconds > 0 and math.isfinite(peak) and peak > 0):
+        raise ValueError(f"a share of the peak needs positive finite seconds and peak, got {seconds} s, {peak} FLOP/s")
+    if not (math.isfinite(flops) and flops >= 0):
+        raise ValueError(f"FLOP must be finite and not negative, got {flops}")
+    return flops / (seconds * peak)
+
+
+_Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class MeasuredPeaks(BaseModel):
+    """What a device was seen to do at most: a lower bound of its peak, by this software."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_version: Literal[1] = 1
+    name: str
+    """Of the processor or card."""
+    threads: int = Field(ge=1)
+    """Of the CPU; work for a GPU they only launch."""
+    torch: str
+    """Version."""
+    flop_per_s: dict[str, _Positive]
+    """Best square product by number format."""
+    bandwidth_bytes_s: _Positive | None
+    """Best copy: bytes read plus bytes written a second. That a CPU may fetch the target first is not counted."""
+    sizes: dict[str, int]
+    """Side of the best matrices by number format; ``copy``: bytes of the best copy."""
+    reasons: dict[str, str]
+    """Why a format, the ``copy`` or the ``file`` is missing."""
+    seconds: _Positive
+    """What the measurement took."""
+
+    def peak(self, dtype: str) -> Peak | None:
+        """In the form of :func:`peak`; None if this format or the bandwidth was not measured.
+
+        Raises:
+            ValueError: no such format.
+        """
+        require_known("dtype", dtype, DTYPES)
+        if dtype not in self.flop_per_s or self.bandwidth_bytes_s is None:
+            return None
+        side = self.sizes[dtype]
+        return Peak(
+            name=self.name,
+            dtype=dtype,
+            flop_per_s=self.flop_per_s[dtype],
+            bandwidth_bytes_s=self.bandwidth_bytes_s,
+            source=f"measured: product of side {side}, {self.threads} CPU threads, torch {self.torch}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredPeaks:
+    """What was found of an earlier measurement."""
+
+    peaks: MeasuredPeaks | None
+    reason: str | None = None
+    """Why there is none."""
+
+
+def measure_peaks(device: str, threads: int, *, budget_s: float = BUDGET_S) -> MeasuredPeaks:
+    """Measure a device, nothing else running, and keep the result for :func:`stored_peaks`. Takes ``budget_s``.
+
+    Args:
+        device: ``cpu`` or ``cuda...``.
+        threads: of the CPU.
+        budget_s: for all of it; each number format and the copy get an equal part.
+    """
+    import torch
+
+    start = time.monotonic()
+    formats = _measurable(device)
+    rates: dict[str, float] = {}
+    sizes: dict[str, int] = {}
+    reasons: dict[str, str] = {}
+    with _settings(threads):
+        for number, what in enumerate((*formats, "copy"), start=1):
+            until = start + budget_s * number / (len(formats) + 1)
+            try:
+                work = _copies(device) if what == "copy" else _products(device, what)
+                rates[what], sizes[what] = _best(work, device=device, until=until)
+            except RuntimeError as error:  # a format without kernels here, or not enough memory
+                reasons[what] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    bandwidth = rates.pop("copy", None)
+    measured = MeasuredPeaks(
+        name=device_name(device),
+        threads=threads,
+        torch=torch.__version__,
+        flop_per_s=rates,
+        bandwidth_bytes_s=bandwidth,
+        sizes=sizes,
+        reasons=reasons,
+        seconds=time.monotonic() - start,
+    )
+    try:
+        write_atomically(peaks_file(measured.name, threads, measured.torch), measured.model_dump_json(indent=2) + "\n")
+    except OSError as error:
+        return measured.model_copy(update={"reasons": {**reasons, "file": f"it could not be kept: {error.strerror}"}})
+    return measured
+
+
+def stored_peaks(device: str, threads: int) -> StoredPeaks:
+    """The last measurement of this device with so many threads and this torch; a file that is not one is ignored.
+
+    The reason names no folder: it may be recorded, and run folders are passed around.
+    """
+    import torch
+
+    name, version = device_name(device), str(torch.__version__)
+    file = peaks_file(name, threads, version)
+    try:
+        found = MeasuredPeaks.model_validate_json(file.read_text())
+    except FileNotFoundError:
+        return StoredPeaks(peaks=None, reason=f"{name} was not measured with {threads} threads and torch {version}")
+    except (OSError, ValidationError, UnicodeDecodeError) as error:
+        said = error.strerror if isinstance(error, OSError) else str(error).partition("\n")[0]
+        return StoredPeaks(peaks=None, reason=f"{file.name} is ignored, it holds no measurement: {said}")
+    if (found.name, found.threads, found.torch) != (name, threads, version):
+        return StoredPeaks(peaks=None, reason=f"{file.name} is ignored, it is a measurement of something else")
+    return StoredPeaks(peaks=found)
+
+
+def peaks_file(name: str, threads: int, torch_version: str) -> Path:
+    """Where a measurement is kept."""
+    key = json.dumps([name, threads, torch_version]).encode()
+    return cache_folder() / "peaks" / f"{hashlib.sha256(key).hexdigest()[:16]}.json"
+
+
+def device_name(device: str) -> str:
+    """What the processor or card calls itself."""
+    if device.startswith("cuda"):
+        import torch
+
+        return str(torch.cuda.get_device_name(device))
+    return cpu_model() or f"unnamed {platform.machine()} processor"
+
+
+def _measurable(device: str) -> tuple[str, ...]:
+    # torch has no stable call for a product in float8.
+    return ("float32", "tf32", "bfloat16", "float16") if device.startswith("cuda") else ("float32", "bfloat16")
+
+
+@contextmanager
+def _settings(threads: int) -> Iterator[None]:
+    """So many threads, float32 products exact; as it was afterwards."""
+    import torch
+
+    before = torch.get_num_threads(), torch.get_float32_matmul_precision()
+    torch.set_num_threads(threads)
+    torch.set_float32_matmul_precision("highest")
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before[0])
+        torch.set_float32_matmul_precision(before[1])
+
+
+Work = tuple[int, float, Callable[[], object]]
+"""Size, what one call amounts to (FLOP or bytes), and the call."""
+
+
+def _products(device: str, dtype: str) -> Iterator[Work]:
+    """Square products, smallest first: side^3 multiplications and as many additions."""
+    import torch
+
+    torch.set_float32_matmul_precision("high" if dtype == "tf32" else "highest")
+    kind = torch.float32 if dtype == "tf32" else getattr(torch, dtype)
+    for side in _GPU_SIDES if device.startswith("cuda") else _CPU_SIDES:
+        left, right = (torch.randn(side, side, device=device).to(kind) for _ in range(2))
+        out = torch.empty(side, side, dtype=kind, device=device)
+        yield side, 2.0 * side**3, partial(torch.mm, left, right, out=out)
+
+
+def _copies(device: str) -> Iterator[Work]:
+    """Copies of long runs of memory, each byte read once and written once."""
+    import torch
+
+    for size in _COPY_BYTES:
+        source = torch.ones(size // 4, device=device)
+        yield size, 2.0 * size, partial(torch.empty_like(source).copy_, source)
+
+
+def _best(works: Iterator[Work], *, device: str, until: float) -> tuple[float, int]:
+    """Highest rate of several sizes and the size that reached it; a size that would take too long is left out."""
+    found: list[tuple[float, int]] = []
+    for size, amount, work in works:
+        expected_s = amount / max(found)[0] if found else 0.0
+        if found and time.monotonic() + 2 * expected_s > until:
+            break
+        found.append((amount / _fastest_s(work, device=device, until=until), size))
+    return max(found)
+
+
+def _fastest_s(work: Callable[[], object], *, device: str, until: float) -> float:
+    """Seconds of one call in the fastest of several stretches; the first is a warm-up unless time is out."""
+    first = timed(work, device=device)
+    calls = max(1, math.ceil(SHORTEST_S / first))
+
+    def stretch() -> None:
+        for _ in range(calls):
+            work()
+
+    fastest = first
+    for _ in range(_STRETCHES):
+        if time.monotonic() + calls * fastest > until:
+            break
+        fastest = min(fastest, timed(stretch, device=device) / calls)
+    return fastest
