@@ -1,11 +1,11 @@
 """Does a verdict on time keep its word? The same generator against itself, and against itself made 10 % slower.
 
-A trial is what a study does: three launches of two fresh processes, warm-up, interleaved blocks until the ratio is
-known to 5 % or the time is over, and the interval of the ratio. Judged is whether the interval excludes 1.
+A trial is what a study does by default: launches of two fresh processes, each with its warm-up and interleaved blocks,
+three at least and up to ten until the ratio is known to 5 %. Judged is whether the interval of the ratio excludes 1.
 
-Fixed before the first trial, and never tuned on results: the sizes, the seeds 0 to 49, one trial each, none repeated;
-false verdicts may be as many as an exact binomial test at 5 % allows of a true rate of 5 %, found slow-downs as few as it
-allows of a true rate of 95 %. By hand, on a quiet machine, resumable::
+Fixed before the first trial, and never tuned on results: the sizes, the seeds 0 to 49, one trial each, none repeated.
+False verdicts may be as many as an exact binomial test at 5 % allows of a true rate of 5 %, found slow-downs as few as
+it allows of a true rate of 95 %. By hand, on a quiet machine, resumable::
 
     python benchmarks/calibrate_timing.py OUT_DIR
 """
@@ -16,21 +16,19 @@ import json
 import shutil
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from baselines.full_rate import FullRate
+from harness.driver import execute
 from harness.environment import collect
 from harness.evidence import cost_ratio
 from harness.facts import Facts
 from harness.generator import Generation, Probe, Request
-from harness.launch.local import WorkerProcess
-from harness.records import TimingRecord, TrainingRecord
+from harness.progress import Progress
+from harness.records import TimingRecord
 from harness.store import Run, write_atomically
 from harness.study import Study, load_study, locate
-from harness.timing import time_launch
-from harness.training import Trainer
 
 TRIALS = 50
 SLOWER = 0.10
@@ -70,25 +68,7 @@ def carry_out(kind: str, trial: int, folder: Path) -> dict[str, Any]:
     """One trial in a run folder of its own."""
     asked, run, start = study(kind, trial), Run(folder), time.monotonic()
     write_atomically(folder / "study.yaml", asked.to_yaml())
-    train(asked, run)
-    for launch in range(asked.latency.launches):
-        with ExitStack() as stack:
-            workers = {
-                entry.label: stack.enter_context(
-                    WorkerProcess(folder, threads=asked.threads, name=f"{entry.label}-{launch}", timeout_s=600)
-                )
-                for entry in asked.generators
-            }
-            time_launch(
-                asked,
-                workers,
-                seed=0,
-                launch=launch,
-                attempt=1,
-                earlier=list(run.read(TimingRecord)),
-                record=run.append,
-                progress=lambda: None,
-            )
+    assert execute(asked, run, progress=Progress(), only=("train", "time")) == 0
     evidence = cost_ratio(Facts.of(run, asked, candidate="b"), "latency_s", SCOPE, bound=1.0).evidence
     words = {"met": "faster", "not met": "slower", "undecided": "undecided"}
     return {
@@ -98,30 +78,10 @@ def carry_out(kind: str, trial: int, folder: Path) -> dict[str, Any]:
         "lo": evidence.lo,
         "hi": evidence.hi,
         "blocks": evidence.n,
+        "launches": 1 + max(record.launch for record in run.read(TimingRecord)),
         "verdict": words[evidence.outcome],
         "duration_s": round(time.monotonic() - start, 1),
     }
-
-
-def train(asked: Study, run: Run) -> None:
-    """One step: the time of a request does not depend on what was learnt."""
-    from harness.assembly import build_dataset, build_generator, state_file, weights_file
-
-    dataset = build_dataset(asked)
-    generator = build_generator(asked, dataset, label="a", seed=0, weights=None)
-    assert isinstance(generator, FullRate)
-    where = {"label": "a", "seed": 0}
-
-    def record(entry: TrainingRecord) -> None:
-        run.append(entry)
-
-    trainer = Trainer(generator, asked, dataset, **where)  # type: ignore[arg-type]
-    trainer.run(
-        state=state_file(run, **where),  # type: ignore[arg-type]
-        weights=weights_file(run, **where),  # type: ignore[arg-type]
-        record=record,
-        progress=lambda step, note: None,
-    )
 
 
 def summary(trials: list[dict[str, Any]]) -> str:

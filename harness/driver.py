@@ -19,9 +19,10 @@ from typing import Any, Literal
 from harness.errors import UnitError
 from harness.generator import no_training_step
 from harness.launch.local import WorkerProcess
+from harness.measure.blocks import Block, complete_blocks
 from harness.measure.memory import MEMORY_METRICS
-from harness.measure.timings import summarise_launches, summarise_timings
-from harness.plan import REAL, Unit, batch_ids, plan
+from harness.measure.timings import is_narrow, summarise_launches, summarise_timings
+from harness.plan import REAL, Unit, UnitKind, batch_ids, plan
 from harness.progress import Progress, Update
 from harness.rates import energies, peaks_of, throughputs, utilisations
 from harness.records import EnergyRecord, LaunchRecord, Measurement, TimingRecord, UnitRecord
@@ -32,9 +33,14 @@ from harness.timing import calls_per_launch, time_launch
 Wave = Literal["train", "measure", "sample", "score"]
 
 
-def execute(study: Study, run: Run, *, progress: Progress, jobs: int = 1) -> int:
-    """Do every unit that is not done, up to ``jobs`` at once. Returns 0, or 3 when a unit failed."""
-    return _Driver(study, run, progress, jobs).execute()
+def execute(
+    study: Study, run: Run, *, progress: Progress, jobs: int = 1, only: Container[UnitKind] | None = None
+) -> int:
+    """Do every unit that is not done, up to ``jobs`` at once. Returns 0, or 3 when a unit failed.
+
+    ``only``: kinds of units; all unless given.
+    """
+    return _Driver(study, run, progress, jobs).execute(only)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,9 +87,9 @@ class _Driver:
         self.workers: set[_Worker] = set()
         self.stopping = False
 
-    def execute(self) -> int:
+    def execute(self, only: Container[UnitKind] | None) -> int:
         self.run.sweep()
-        units = plan(self.study)
+        units = [unit for unit in plan(self.study) if only is None or unit.kind in only]
         missing = [unit for unit in units if unit.id not in self.done]
         for wave, group in groupby(_phases(missing), key=lambda phase: phase.wave):
             self._side_by_side(list(group), jobs=1 if wave == "measure" else self.jobs)
@@ -196,8 +202,13 @@ class _Driver:
         ]
 
     def _time(self, unit: Unit, update: Update) -> None:
-        """One launch: a worker for each trained generator; one that fails leaves the others their timings."""
+        """One launch: a worker for each trained generator; one that fails leaves the others their timings.
+
+        A launch beyond those that the study asks for in any case is done without one if it is not needed.
+        """
         assert unit.launch is not None
+        if unit.launch >= self.study.latency.launches and not self._another_launch(unit.seed):
+            return
         entries = self.study.generators
         trained = [entry.label for entry in entries if f"train/{entry.trained_as}/{unit.seed}" in self.done]
         untrained = [entry.label for entry in entries if entry.label not in trained]
@@ -217,12 +228,22 @@ class _Driver:
                 seed=unit.seed,
                 launch=unit.launch,
                 attempt=self.attempts[unit.id] + 1,
-                earlier=[one for one in self._timings(unit.seed) if one.launch != unit.launch],
                 record=self.run.append,
                 progress=advance,
             )
         if untrained:
             raise UnitError(f"timed without {', '.join(untrained)}, whose training failed")
+
+    def _another_launch(self, seed: int) -> bool:
+        """Whether a ratio is not known as well as the study asks, and there is time to learn more of it."""
+        latency, blocks = self.study.latency, complete_blocks(self._timings(seed))
+        units = [one for one in self.run.read(UnitRecord) if (one.kind, one.seed) == ("time", seed)]
+        if sum(one.duration_s for one in units) >= latency.budget_s or any(one.status == "failed" for one in units):
+            return False
+        return not all(
+            is_narrow(blocks, scope, _timed(blocks, scope), control=self.study.control, precision=latency.precision)
+            for scope in latency.timed
+        )
 
     def _summarise_timings(self, unit: Unit) -> None:
         """Raw timings to medians with intervals and what follows from them, and a row with the reason where there are
@@ -293,6 +314,11 @@ def _phase(unit: Unit) -> tuple[str, str, Wave]:
     if unit.kind == "score":
         return "scoring", "score", "score"
     return f"sampling {unit.generator}, seed {unit.seed}", f"sample-{unit.generator}-{unit.seed}", "sample"
+
+
+def _timed(blocks: Iterable[Block], scope: str) -> list[str]:
+    """Labels of the generators that were timed in a scope."""
+    return list(dict.fromkeys(label for block in blocks if block.scope == scope for label in block.seconds))
 
 
 def _missing(unit: Unit, reason: str) -> list[Measurement]:

@@ -102,7 +102,7 @@ def training_memory(
 
     def work(count: AllocationCount) -> None:
         trainer, own = build(), remade(batch, torch.clone)
-        for state in trainer.optimizer.state.values():  # which is mapped from a file, and so none of torch's yet
+        for state in trainer.optimizer.state.values():  # which holds on to the whole file that it was read from
             state.update({name: value.clone() for name, value in state.items() if isinstance(value, torch.Tensor)})
         count.begin()
         trainer.train_step(own, NullProbe())

@@ -48,7 +48,7 @@ def plan(study: Study) -> tuple[Unit, ...]:
     for seed in study.seeds:
         units += [Unit(kind="train", generator=label, seed=seed) for label in study.trained]
     for seed in study.seeds:
-        units += [Unit(kind="time", seed=seed, launch=launch) for launch in range(study.latency.launches)]
+        units += [Unit(kind="time", seed=seed, launch=launch) for launch in range(study.latency.most_launches)]
     for seed in study.seeds:
         for label in labels:
             units += [Unit(kind="memory", generator=label, seed=seed, scope=scope) for scope in MEMORY_SCOPES]

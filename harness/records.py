@@ -241,7 +241,7 @@ class Measurement(Record):
     seed: int | None = None
     """Training seed; None where it does not apply."""
     metric: str
-    """``flops``, ``peak_memory_bytes``, ``latency_s``, ``fvd[transnetv2]`` ..."""
+    """``flops``, ``peak_memory_bytes[resident]``, ``latency_s``, ``fvd[transnetv2]`` ..."""
     scope: str = ""
     """What was measured: ``training_step``, ``denoise_step[stage=0]``, ``video``, ``end_to_end``, ``clips`` ..."""
     unit: str

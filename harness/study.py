@@ -176,18 +176,24 @@ class Latency(_Section):
     videos: int = Field(default=1, ge=1)
     """Videos per timed request."""
     launches: int = Field(default=3, ge=0)
-    """Process launches; 0 leaves time unmeasured."""
+    """Process launches at least; 0 leaves time unmeasured."""
+    more_launches: int = Field(default=7, ge=0)
+    """Further launches at most, while a ratio to the control is not known to ``precision`` and time is left."""
     blocks: int = Field(default=3, ge=1)
-    """ABBA blocks per launch and scope at least; the block is the unit of the interval."""
+    """ABBA blocks per launch and scope; the block is the unit of the interval."""
     precision: float | None = Field(default=0.05, gt=0)
-    """Blocks go on until each ratio to the control is known to this share (half of its 95 % interval) over the
-    launches so far, or until ``budget_s`` is over; null: exactly ``blocks``."""
-    budget_s: float = Field(default=20, ge=0)
-    """Seconds per launch and scope after which no further block begins; the first ``blocks`` are timed anyway."""
+    """How well each ratio to the control is wanted: half of its 95 % interval as a share of it; null: as it comes."""
+    budget_s: float = Field(default=300, ge=0)
+    """Seconds of timing, for each training seed, after which no further launch begins; ``launches`` are done anyway."""
     warmup: int = Field(default=30, ge=0)
     """Recorded but unused calls per launch, generator and scope: at most so many, fewer if all generators settle."""
     scopes: tuple[TimedScope, ...] = ("end_to_end", "training_step")
     """What is timed, if there are launches; the parts of each come with it."""
+
+    @property
+    def most_launches(self) -> int:
+        """Launches that may become necessary."""
+        return self.launches + (self.more_launches if self.launches and self.precision is not None else 0)
 
     @property
     def timed(self) -> tuple[str, ...]:

@@ -2,22 +2,19 @@
 
 A block calls every generator twice, in a random order and then in its mirror (ABBA), so that a drift of the
 machine falls on all alike. While one works, the others wait for their command and use no processor. Before the
-blocks all are warmed up, call by call in turn, until the last to settle has settled. Blocks go on until the ratios
-to the control are known as well as the study asks, or its time for them is over.
+blocks all are warmed up, call by call in turn, until the last to settle has settled.
 """
 
 from __future__ import annotations
 
 import random
-import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from string import ascii_uppercase
 from typing import Any, Protocol
 
 from harness.errors import UnitError
-from harness.measure.blocks import complete_blocks
 from harness.measure.hygiene import warnings
-from harness.measure.timings import is_narrow, settled
+from harness.measure.timings import settled
 from harness.records import EnergyRecord, HygieneRecord, LaunchRecord, Record, TimingRecord
 from harness.seeds import derive_seed
 from harness.study import Study
@@ -47,10 +44,8 @@ def time_launch(
     seed: int,
     launch: int,
     attempt: int,
-    earlier: Sequence[TimingRecord] = (),
     record: Callable[[Record], None],
     progress: Callable[[], None],
-    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """All timed calls of one launch. Every raw sample is recorded the moment it exists, warm-up included.
 
@@ -61,10 +56,8 @@ def time_launch(
         seed: training seed of the weights.
         launch: number of this launch.
         attempt: number of this try of it.
-        earlier: timings of the launches before, for how well the ratios are known already.
         record: takes every record.
         progress: told of every call.
-        clock: seconds, for the budget.
 
     Raises:
         UnitError: at the end, if a generator dropped out; names it and its reason.
@@ -92,7 +85,6 @@ def time_launch(
             found = {"load_s": reply["load_s"], "compile_s": reply["compile_s"]}
             record(LaunchRecord(generator=label, seed=seed, launch=launch, attempt=attempt, **found))
     before = look()
-    timings = list(earlier)
     for scope in study.latency.scopes:
         labels = [
             label
@@ -115,7 +107,6 @@ def time_launch(
                     warmup=block < 0,
                     **reply,
                 )
-                timings.append(timing)
                 record(timing)
             progress()
             return [] if reply is None else [float(reply["seconds"])]
@@ -126,16 +117,12 @@ def time_launch(
                 break
             for label in labels:
                 warmed[label] += sample(label, -1, position, "")
-        start, block = clock(), 0
-        while block < study.latency.blocks or (
-            labels and clock() - start < study.latency.budget_s and not _known(study, timings, scope, labels, failures)
-        ):
+        for block in range(study.latency.blocks):
             left = [label for label in labels if label not in failures]
             order = block_order(left, study.seed, "block-order", seed, launch, scope, block)
             word = "".join(letters[label] for label in order)
             for position, label in enumerate(order):
                 sample(label, block, position, word)
-            block += 1
         # Energy last: its calls run for seconds on end, where counters move in steps of a tenth.
         for stretch, label in enumerate(block_order(labels, study.seed, "energy-order", seed, launch, scope)):
             for meter, reading in (ask(label, "energy", scope=scope) or {}).items():
@@ -159,17 +146,7 @@ def time_launch(
         raise UnitError("; ".join(f"'{label}' dropped out: {reason}" for label, reason in failures.items()))
 
 
-def _known(
-    study: Study, timings: Sequence[TimingRecord], scope: str, labels: Sequence[str], failures: Mapping[str, str]
-) -> bool:
-    """Whether no further block is asked for: the ratios are known, or cannot be for want of a control."""
-    left = [label for label in labels if label not in failures]
-    if study.control not in left:
-        return True
-    return is_narrow(complete_blocks(timings), scope, left, control=study.control, precision=study.latency.precision)
-
-
 def calls_per_launch(study: Study) -> int:
-    """Timed calls of a launch, if every generator has every scope and no further block is needed; for progress."""
+    """Timed calls of a launch, at most, if every generator has every scope; for progress alone."""
     latency = study.latency
     return len(study.generators) * len(latency.scopes) * (latency.warmup + 2 * latency.blocks)

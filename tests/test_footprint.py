@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,15 @@ MIB = 2**20
 Rows = dict[tuple[str, str], Measurement]
 
 
+@pytest.fixture(autouse=True, scope="module")
+def one_thread() -> Iterator[None]:
+    """Small networks gain nothing from more, and lose much where cores are shared."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
 def by_place(rows: list[Measurement]) -> Rows:
     found = {(row.metric, row.scope): row for row in rows}
     assert len(found) == len(rows), "no number is recorded twice"
@@ -51,13 +61,18 @@ def requested(of: Study, label: str) -> Rows:
     return by_place(request_memory(build, build_request(of, dataset, [0]), **WHERE))
 
 
-def stepped(of: Study, label: str) -> Rows:
-    batch = make_batch(of, build_dataset(of), seed=0, step=0)
+def stepped(of: Study, label: str, folder: Path) -> Rows:
+    """As a worker does it: the trainer comes from a file, and the second one replaces the first."""
+    batch, state, held = make_batch(of, build_dataset(of), seed=0, step=0), folder / "state.safetensors", {}
+    first = trainer(of, label)
+    first.train_step(batch, NullProbe())
+    first.save_state(state)
 
     def build() -> Trainer:
-        subject = trainer(of, label)
-        subject.train_step(batch, NullProbe())
-        return subject
+        held.clear()
+        held["trainer"] = trainer(of, label)
+        held["trainer"].load_state(state)
+        return held["trainer"]
 
     return by_place(training_memory(build, batch, **WHERE))
 
@@ -68,8 +83,8 @@ def request_rows() -> Rows:
 
 
 @pytest.fixture(scope="module")
-def step_rows() -> Rows:
-    return stepped(of("tiny-unet"), "tpdiff")
+def step_rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
+    return stepped(of("tiny-unet"), "tpdiff", tmp_path_factory.mktemp("state"))
 
 
 def test_every_scope_has_five_peaks_the_working_part_and_a_prediction(request_rows: Rows, step_rows: Rows) -> None:
@@ -143,15 +158,17 @@ REGIMES: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize(("label", "regime"), [("full-rate", "plain"), *(("tpdiff", regime) for regime in REGIMES)])
 @pytest.mark.parametrize("backbone", ["tiny-unet", "tiny-dit"])
 def test_fake_tensors_predict_the_peak_of_a_training_step_within_a_tenth(
-    backbone: str, label: str, regime: str
+    backbone: str, label: str, regime: str, tmp_path: Path
 ) -> None:
-    rows = stepped(of(backbone, **REGIMES[regime]), label)
+    rows = stepped(of(backbone, **REGIMES[regime]), label, tmp_path)
     measured = rows[PEAKS["torch-allocations"], "training_step"].value
     assert rows[PREDICTED, "training_step"].value == pytest.approx(measured, rel=0.1)
 
 
-def test_checkpointing_lowers_prediction_and_measurement_alike() -> None:
-    plain, checkpointed = (stepped(of("tiny-unet", activation_checkpointing=on), "full-rate") for on in (False, True))
+def test_checkpointing_lowers_prediction_and_measurement_alike(tmp_path: Path) -> None:
+    plain, checkpointed = (
+        stepped(of("tiny-unet", activation_checkpointing=on), "full-rate", tmp_path) for on in (False, True)
+    )
     for metric in (PREDICTED, PEAKS["torch-allocations"]):
         held = plain[PEAKS["torch-allocations"], "training_step"].protocol["baseline_bytes"]
         without, with_it = (rows[metric, "training_step"].value for rows in (plain, checkpointed))
@@ -160,10 +177,11 @@ def test_checkpointing_lowers_prediction_and_measurement_alike() -> None:
         assert with_it - held < 0.6 * (without - held)
 
 
-def test_a_network_that_needs_values_has_a_reason_in_the_place_of_a_prediction() -> None:
+def test_a_network_that_needs_values_has_a_reason_in_the_place_of_a_prediction(tmp_path: Path) -> None:
     """A learned table of frames looks whether positions are in it."""
     data = of("tiny-unet").model_dump() | {"backbone": {"name": "tiny-unet", "options": {"frame_embedding": "table"}}}
-    for rows in (requested(Study.model_validate(data), "full-rate"), stepped(Study.model_validate(data), "full-rate")):
+    curious = Study.model_validate(data)
+    for rows in (requested(curious, "full-rate"), stepped(curious, "full-rate", tmp_path)):
         for (metric, _), row in rows.items():
             if metric == PREDICTED:
                 assert row.value is None

@@ -17,7 +17,14 @@ STUDY: Study = make_study(training={"steps": 1, "batch": 8, "learning_rate": 1e-
 
 def latency(scope: str, value: float | None = 2.0, **fields: Any) -> Measurement:
     ends = {} if value is None else {"lo": 1.6, "hi": 2.5}
-    base: dict[str, Any] = {"generator": "tpdiff", "seed": 0, "metric": "latency_s", "scope": scope, "unit": "s", "n": 9}
+    base: dict[str, Any] = {
+        "generator": "tpdiff",
+        "seed": 0,
+        "metric": "latency_s",
+        "scope": scope,
+        "unit": "s",
+        "n": 9,
+    }
     return Measurement(**{**base, "value": value, **ends, **fields})
 
 

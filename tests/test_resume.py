@@ -15,6 +15,7 @@ import psutil
 import pytest
 import yaml
 
+from harness.measure.memory import MEMORY_METRICS
 from harness.records import Measurement, SampleRecord, SampleScores, TimingRecord, TrainingRecord, UnitRecord
 from harness.store import Run
 
@@ -72,7 +73,7 @@ def kill_when(
 
 def outcome(run: Run) -> dict[str, object]:
     """Everything that the clock does not decide."""
-    timed = {"latency_s", "peak_memory_bytes", "working_memory_bytes"}
+    timed = {"latency_s", *MEMORY_METRICS}
     rows = {(row.generator, row.seed, row.metric, row.scope): row for row in run.read(Measurement)}
     losses = {(record.generator, record.step): record.loss for record in run.read(TrainingRecord)}
     return {

@@ -78,7 +78,10 @@ def set_at(*path: str | int, value: object) -> Edit:
             set_at("generators", 1, "optoins", value={}),
             "unknown key 'optoins' at 'generators[1].optoins'. Did you mean 'options'?",
         ),
-        (set_at("latency", "zzz", value=1), "Known here: videos, launches, blocks, precision, budget_s, warmup, scopes."),
+        (
+            set_at("latency", "zzz", value=1),
+            "Known here: videos, launches, blocks, precision, budget_s, warmup, scopes.",
+        ),
         (set_at("data", "nme", value=1), "Did you mean 'name'?"),
     ],
 )

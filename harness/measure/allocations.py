@@ -3,13 +3,13 @@
 Torch's profiler reports every block that the allocator hands out or takes back, those inside of an operator included.
 It slows the work down and needs memory of its own, so this is a pass that nobody times or watches otherwise. Only
 blocks handed out after the profiler was started are known: start before the network is built, and everything that torch
-holds is counted. Weights that a file is mapped into, buffers of numpy and scratch space of oneDNN are not torch's.
+holds is counted, files that it maps included. Buffers of numpy and scratch space of oneDNN are not torch's.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
 from typing import Any, Self
@@ -109,6 +109,30 @@ def stretches(changes: Iterable[tuple[int, int]], marks: Sequence[int]) -> list[
     return [Stretch(before=alive[start], most=max(alive[start : end + 1])) for start, end in pairwise(ends)]
 
 
+def known(moves: Iterable[tuple[int, int, int]]) -> list[tuple[int, int]]:
+    """Changes of what is alive, without the blocks that were handed out before the first event.
+
+    Torch does not report when most of those are taken back, but does for files that it has mapped.
+
+    Args:
+        moves: time, address, and bytes handed out (negative: taken back), in the order of time.
+
+    >>> known([(1, 0xA0, -900), (2, 0xB0, 50), (3, 0xB0, -50)])
+    [(2, 50), (3, -50)]
+    """
+    alive: set[int] = set()
+    changes = []
+    for time, address, size in moves:
+        if size > 0:
+            alive.add(address)
+        elif address in alive:
+            alive.remove(address)
+        else:
+            continue
+        changes.append((time, size))
+    return changes
+
+
 def _read(profiled: profile) -> tuple[list[tuple[int, int]], list[int]]:
     """Changes of memory and marks, each with its time in ns.
 
@@ -116,18 +140,25 @@ def _read(profiled: profile) -> tuple[list[tuple[int, int]], list[int]]:
         UnreadableError: this torch keeps them elsewhere; what is read here is no public interface.
     """
     try:
-        events = sorted(profiled.profiler.kineto_results.events(), key=lambda event: event.start_ns())  # type: ignore[union-attr]
-        changes = [
-            (event.start_ns(), event.nbytes())
-            for event in events
-            if event.name() == "[memory]" and event.device_type().name == "CPU"
-        ]
+        events = sorted(
+            _flat(profiled.profiler.kineto_results.experimental_event_tree()),  # type: ignore[union-attr]
+            key=lambda event: event.start_time_ns,
+        )
+        blocks = [(event.start_time_ns, event.extra_fields) for event in events if event.tag.name == "Allocation"]
+        moves = [(time, block.ptr, block.alloc_size) for time, block in blocks if block.device.type == "cpu"]
+        return known(moves), [event.start_time_ns for event in events if event.name == _MARK]
     except AttributeError as error:
         raise UnreadableError(
             f"the profiler of torch {torch.__version__} keeps its memory events where this version of tpbench does "
             f"not find them ({error})"
         ) from error
-    return changes, [event.start_ns() for event in events if event.name() == _MARK]
+
+
+def _flat(events: Iterable[Any]) -> Iterator[Any]:
+    """Events and what happened inside of them, in the order in which they began."""
+    for event in events:
+        yield event
+        yield from _flat(event.children)
 
 
 def find_tensor(size_bytes: int = 200 * 2**20) -> Found:

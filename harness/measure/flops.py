@@ -44,7 +44,9 @@ FORMULAS: Mapping[Any, Formula] = {
 _ALLOCATIONS = {"aten.empty", "aten.empty_like", "aten.empty_strided", "aten.new_empty", "aten.new_empty_strided"}
 """Hand out memory that nobody has read or written yet."""
 
-_PRODUCTS = re.compile(r"mm|attention|conv|fft|linalg_(?!vector_norm)|cdist|bilinear|lstm|gru|rnn|einsum|grid_sampler|qlinear")
+_PRODUCTS = re.compile(
+    r"mm|attention|conv|fft|linalg_(?!vector_norm)|cdist|bilinear|lstm|gru|rnn|einsum|grid_sampler|qlinear"
+)
 """Names of torch's own operators that multiply and add, should one of them have no formula."""
 
 

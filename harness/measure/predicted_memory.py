@@ -61,9 +61,10 @@ class Built:
 def predict_peak(build: Callable[[], Built]) -> PredictedPeak:
     """The peak of ``build().step()``; nothing is allocated but what ``build`` brings along.
 
-    ``build`` is called under torch's ``FakeTensorMode``: what it makes there, on whatever device it names, has no
-    memory, so networks of any size can be built. Set the default dtype before, instead of ``network.to(dtype)``, which
-    fails there.
+    ``build`` is called under torch's ``FakeTensorMode``: what it makes there has no memory, so networks of any size can
+    be built. Set the default dtype before, instead of ``network.to(dtype)``, which fails there. Where there is no GPU,
+    build on the CPU: for one that is not there torch takes attention apart into products whose scores a real one never
+    holds, and cannot recompute checkpointed blocks.
 
     Raises:
         Exception: whatever ``build`` or the step raises, e.g. because it asks for the value of a fake tensor.

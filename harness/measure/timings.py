@@ -48,7 +48,7 @@ def is_narrow(
 
     Nothing more is asked for without a control or a precision.
     """
-    if control is None or precision is None:
+    if control is None or precision is None or control not in {one for block in blocks for one in block.seconds}:
         return True
     others = [label for label in labels if label != control]
     if not others:
@@ -103,7 +103,7 @@ def summarise_timings(
         judged = (generator, scope) in asked and (generator != control or set(seeds) == {control})
         if judged and not is_narrow(blocks, scope, [generator], control=control, precision=precision):
             what = "its median" if generator == control else "its ratio to the control"
-            notes.append(f"time was over before {what} was known to {precision:.1%}")
+            notes.append(f"time or launches were over before {what} was known to {precision:.1%}")
         seed = seeds[generator][0] if len(seeds[generator]) == 1 else None
         reason = None if interval.n else "no block was timed to its end; run the same command again"
         method = "; ".join([f"means of ABBA blocks: {interval.method}", *notes])

@@ -45,7 +45,7 @@ def show_claims(paper: Paper, judgements: Sequence[Judgement]) -> None:
     rows = [
         [
             item.number.id,
-            str(item.clip),
+            f"{item.clip.frames} x {item.clip.size}",
             f"{item.number.claimed:g}x",
             ratio(item.bound),
             "-" if item.roofline is None else band(item.roofline, unit="x"),
@@ -53,8 +53,6 @@ def show_claims(paper: Paper, judgements: Sequence[Judgement]) -> None:
         ]
         for item in judgements
     ]
-    console.print_table(
-        "The paper's numbers", ("number", "clip", "claimed", "FLOPs", f"roofline, {paper.hardware}", "verdict"), rows
-    )
+    console.print_table("The paper's numbers", ("number", "clip", "claimed", "FLOPs", paper.hardware, "verdict"), rows)
     console.print_lines([f"{item.number.id}, {item.clip}: {item.why}." for item in judgements])
     console.print_lines([paper.source, paper.not_given, STATEMENT])

@@ -167,8 +167,8 @@ def memory(plan: Plan) -> dict[str, Any]:
     return {
         "inference": {
             "weight_bytes": plan.weight_bytes,
-            "activation_bytes": plan.inference.activation_bytes,
-            "peak_bytes": plan.weight_bytes + plan.inference.activation_bytes,
+            "activation_bytes": plan.activation_bytes,
+            "peak_bytes": plan.weight_bytes + plan.activation_bytes,
         },
         "training": {
             "regime": plan.request.regime,
@@ -195,10 +195,10 @@ def fits(plan: Plan, card: Hardware) -> dict[str, bool]:
     """Whether the bytes of the most expensive step are below those of the card, for what is known."""
     found = memory(plan)
     needs = {"inference": found["inference"]["peak_bytes"]}
-    for name in ("plain", "checkpointed"):
-        step = found["training"][name]
+    for name, key in (("training", "plain"), ("training_checkpointed", "checkpointed")):
+        step = found["training"][key]
         if step is not None:
-            needs[f"training {name}"] = step["full_rate"]["peak_bytes"]
+            needs[name] = step["full_rate"]["peak_bytes"]
     return {name: need <= card.memory_bytes for name, need in needs.items()}
 
 

@@ -10,10 +10,9 @@ would take it apart into products and a softmax, whose bytes nobody moves.
 
 from __future__ import annotations
 
-import gc
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,8 +21,9 @@ from torch import nn
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
+from torch.utils.flop_counter import flop_registry
 
-from harness.measure.flops import FlopCount, OperatorCall
+from harness.measure.flops import FORMULAS, FlopCount, OperatorCall
 from harness.measure.predicted_memory import LiveBytes
 from harness.planning.repeats import Likeness, Outputs, likeness
 
@@ -79,7 +79,6 @@ def count_pass(network: nn.Module, inputs: Mapping[str, Any]) -> Pass:
         stack.enter_context(FusedAttention())
         stack.enter_context(torch.autograd.graph.saved_tensors_hooks(tape.keep, lambda tensor: tensor))
         stack.enter_context(torch.enable_grad())
-        stack.enter_context(_uncollected())
         network(**inputs)
     return Pass(
         calls=dict(tape.calls),
@@ -114,25 +113,16 @@ def count_inference(run: Callable[[], Any]) -> Inference:
         if call.bytes:
             calls[call] += 1
 
-    with ExitStack() as stack:
-        stack.enter_context(torch.no_grad())
-        live = stack.enter_context(LiveBytes())
-        stack.enter_context(FlopCount(on_call=see))
-        stack.enter_context(FusedAttention())
+    with FlopCount(on_call=see):
+        activation_bytes = most_alive(run)
+    return Inference(calls=dict(calls), activation_bytes=activation_bytes)
+
+
+def most_alive(run: Callable[[], Any]) -> int:
+    """Most bytes alive at once that ``run()`` made, on the meta device and without gradients."""
+    with torch.no_grad(), LiveBytes() as live, FusedAttention():
         run()
-    return Inference(calls=dict(calls), activation_bytes=live.most["activations"])
-
-
-@contextmanager
-def _uncollected() -> Iterator[None]:
-    """No garbage collection: a pass makes many small objects that live until its end, and each search is in vain."""
-    before = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if before:
-            gc.enable()
+    return live.most["activations"]
 
 
 def flops(calls: Mapping[OperatorCall, int]) -> int:
@@ -194,6 +184,8 @@ class _Tape:
     def __init__(self, *, weights: list[torch.Tensor]) -> None:
         self.count = FlopCount(on_call=self._see)
         self.calls: Counter[OperatorCall] = Counter()
+        self.products = flop_registry.keys() | FORMULAS.keys()
+        """Operators that have FLOPs."""
         self.backward_flops = 0
         self.operands: tuple[bool, ...] = ()
         """Whether each operand of the product at hand takes a gradient."""
@@ -337,7 +329,9 @@ class _Operands(TorchDispatchMode):
         self._tape = tape
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        name = str(getattr(func, "_opname", func))
+        if getattr(func, "_overloadpacket", func) not in self._tape.products:
+            return func(*args, **(kwargs or {}))
+        name = str(func._opname)
         first = 1 if name.startswith(("add", "badd")) else 0  # addmm, baddbmm: what is added comes before the product
         operands = args[first : first + (3 if ATTENTION in name else 2)]
         self._tape.operands = tuple(isinstance(one, torch.Tensor) and one.requires_grad for one in operands)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import gc
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from harness.diffusion.cost import CostPolynomial, VideoWork
@@ -19,7 +21,7 @@ from harness.planning.counting import (
     parameters,
     weight_bytes,
 )
-from harness.planning.passes import Inference, count_inference
+from harness.planning.passes import most_alive
 from harness.planning.planner import Planner, Settings, latent_frames, near_frames, work_of
 from harness.planning.roofline import NOTHING, Band, pass_band
 from harness.published import Latent, PublishedModel
@@ -74,8 +76,8 @@ class Plan:
     weight_bytes: int
     forward: CostPolynomial
     """FLOP of one call on one batch, by latent frames."""
-    inference: Inference
-    """One call at the full rate."""
+    activation_bytes: int
+    """Of inference: most alive at once during a call at the full rate."""
     regimes: Mapping[Regime, RegimeCount | str]
     """By name; a reason where a model cannot be trained so."""
     companions: tuple[CompanionCount, ...]
@@ -112,6 +114,19 @@ class Plan:
         return self.text_passes if one.companion.scope == "text" else 1
 
 
+@contextmanager
+def _uncollected() -> Iterator[None]:
+    """No garbage collection: imports and passes make many small objects that stay, and each search is in vain."""
+    before = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if before:
+            gc.enable()
+
+
+@_uncollected()
 def make_plan(request: Request) -> Plan:
     """Build the networks on the meta device and count.
 
@@ -127,7 +142,7 @@ def make_plan(request: Request) -> Plan:
     network = model.network(dtype=model.dtype)
     numbers, size = parameters(network), weight_bytes(network)
     inputs = model.inputs(network, latent)
-    inference = count_inference(lambda: network.eval()(**inputs))
+    activation_bytes = most_alive(lambda: network.eval()(**inputs))
     regimes: dict[Regime, RegimeCount | str] = {}
     for regime in REGIMES:  # adapters last: they change the network
         if regime not in {"full", request.regime, *request.counted}:
@@ -153,7 +168,7 @@ def make_plan(request: Request) -> Plan:
         parameters=numbers,
         weight_bytes=size,
         forward=fit(model, {number: one.forward_flops for number, one in full.passes.items()}),
-        inference=inference,
+        activation_bytes=activation_bytes,
         regimes=regimes,
         companions=tuple(count_companion(one, model, latent) for one in model.companions),
     )

@@ -32,7 +32,7 @@ def headline(document: dict[str, Any]) -> list[str]:
         f"{model['title']} ({model['name']}): {giga(model['parameters'])} parameters in {model['dtype']}, "
         f"{video['frames']} frames of {video['height']}x{video['width']}, batch {video['batch']}",
         f"latent {video['latent_frames']} frames of {video['latent_height']}x{video['latent_width']}; "
-        f"{settings['planner']} with {settings['stages']} stages: {seen} frames; "
+        f"{settings['planner']} with {settings['stages']} stage{'s' * (settings['stages'] > 1)}: {seen} frames; "
         f"{settings['steps']} steps, {guided}{calls} {'call' if calls == 1 else 'calls'} each",
         *(f"note: {notice}" for notice in [*document["notices"], *notes(document)]),
         in_short(document),
@@ -132,6 +132,11 @@ def memory_table(document: dict[str, Any]) -> Table:
     return ("bytes", "full rate", document["settings"]["planner"]), rows
 
 
+FITS = {
+    "inference": "inference",
+    "training": "training at the full rate",
+    "training_checkpointed": "the same with checkpointing",
+}
 PARTS = {"weight": "weights", "gradient": "gradients", "optimiser": "AdamW"}
 
 
@@ -186,7 +191,7 @@ def sentences(document: dict[str, Any]) -> list[str]:
         "expensive one."
     )
     for name, card in document["roofline"]["hardware"].items():
-        misses = [what for what, enough in card["fits"].items() if not enough]
+        misses = [FITS[what] for what, enough in card["fits"].items() if not enough]
         lines.append(
             f"{name} holds {card['memory_bytes'] / 1e9:.0f} GB: "
             + (f"too little for {', '.join(misses)}." if misses else "enough for all of the above.")

@@ -6,12 +6,12 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from harness.errors import UsageError
+from harness.generator import Context, Generation, Probe, Request
 from harness.program.options import CommandOptions, resolve
 from harness.program.process import Program
 from harness.program.protocol import AnswerError, read_answer, request_line
 from harness.program.videos import read_videos
-from harness.errors import UsageError
-from harness.generator import Context, Generation, Probe, Request
 
 
 class Command:

@@ -15,11 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+from harness.errors import UnitError
 from harness.program import watchdog
 from harness.program.options import Invocation
 from harness.program.pipes import MOST_BYTES, Pipes, printable
 from harness.program.protocol import answer_in
-from harness.errors import UnitError
 
 EXIT_POLL_S = 0.005
 """How often an exit is looked for when stdout is closed; a latency may be too long by so much."""

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from harness.program.protocol import AnswerError
 from harness.errors import MediaError
 from harness.generator import Request
+from harness.program.protocol import AnswerError
 from harness.video import SUFFIXES, read_video
 
 

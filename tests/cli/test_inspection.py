@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from command_line import FakeDriver, Tpbench, only_run
-from harness.commands import inspection
 from harness.doctor import Finding
 from harness.measure.selftest import Check
 from harness.registry import KINDS

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import accumulate
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,6 +43,21 @@ def test_what_lived_before_the_count_is_neither_counted_nor_taken_off() -> None:
         torch.empty(2 * MIB, dtype=torch.uint8)
         count.cut()
     assert (count.peaks().baseline_bytes, count.peaks().whole) == (0, 2 * MIB)
+
+
+def test_a_file_that_was_mapped_before_is_not_taken_off_when_it_goes(tmp_path: Path) -> None:
+    """Torch reports the end of a mapping, though not that of other memory that it handed out before."""
+    file = tmp_path / "weights"
+    file.write_bytes(bytes(8 * MIB))
+    before = [torch.UntypedStorage.from_file(str(file), shared=False, nbytes=8 * MIB)]
+    with AllocationCount() as count:
+        count.begin()
+        before.clear()
+        mapped = torch.UntypedStorage.from_file(str(file), shared=False, nbytes=8 * MIB)
+        torch.empty(2 * MIB, dtype=torch.uint8)
+        count.cut()
+    assert (count.peaks().baseline_bytes, count.peaks().whole) == (0, 10 * MIB), "one that is mapped later counts"
+    assert mapped.nbytes() == 8 * MIB
 
 
 def test_what_an_operator_takes_and_gives_back_inside_of_itself_is_seen() -> None:

@@ -99,7 +99,7 @@ def test_what_has_no_formula_is_listed_with_its_calls_and_bytes_and_views_are_no
     assert count.total == 2 * 4 * 4 * 8
 
 
-@pytest.fixture()
+@pytest.fixture
 def scan() -> Iterator[torch._ops.OpOverloadPacket]:
     """An operator of a plugin's own: y = x times n."""
     with torch.library._scoped_library("tpbench_test", "FRAGMENT") as library:

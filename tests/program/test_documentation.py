@@ -15,11 +15,11 @@ import pytest
 import yaml
 
 from foreign_program import context, order
+from harness.generator import NullProbe
+from harness.options import read_options
 from harness.program.generator import Command
 from harness.program.options import CommandOptions
 from harness.program.protocol import Answer, request_line
-from harness.generator import NullProbe
-from harness.options import read_options
 
 PAGE = (Path(__file__).parents[2] / "docs" / "command.md").read_text()
 (PROGRAM,) = re.findall(r"```python\n(.*?)```", PAGE, flags=re.DOTALL)

@@ -12,12 +12,12 @@ import numpy as np
 import pytest
 
 from foreign_program import Foreign, context, order
-from harness.program.generator import Command
-from harness.program.protocol import sample_seed
 from harness.conformance import check
 from harness.errors import UsageError
 from harness.generator import Generator, NullProbe, Opaque, Trainable
 from harness.measure.probe import TimingProbe
+from harness.program.generator import Command
+from harness.program.protocol import sample_seed
 from harness.registry import find
 
 LOOP = """

@@ -17,9 +17,9 @@ import psutil
 import pytest
 
 from foreign_program import Foreign, Write, order
-from harness.program.watchdog import family
 from harness.errors import UnitError
 from harness.generator import NullProbe
+from harness.program.watchdog import family
 
 ROOT = Path(__file__).parent.parent.parent
 PATIENCE_S = 10.0

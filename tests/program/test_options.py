@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from harness.program.options import CommandOptions, Invocation, resolve
 from harness.errors import UsageError
 from harness.options import read_options
+from harness.program.options import CommandOptions, Invocation, resolve
 
 
 def found(**options: Any) -> Invocation:

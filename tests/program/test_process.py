@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from foreign_program import Foreign, Write, order
+from harness.errors import UnitError
+from harness.generator import NullProbe
 from harness.program.generator import Command
 from harness.program.options import CommandOptions, resolve
 from harness.program.process import Program
-from harness.errors import UnitError
-from harness.generator import NullProbe
 
 Start = Callable[[str], Program]
 

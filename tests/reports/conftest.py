@@ -157,7 +157,7 @@ def _measurements(control: str, candidate: str, extra: str) -> list[Measurement]
     }
     time = {"metric": "latency_s", "unit": "s", "seed": 0, "n": 9, "higher_is_better": False}
     time["method"] = "median of block means, 95 % t interval over blocks"
-    memory = {"metric": "peak_memory_bytes", "unit": "byte", "seed": 0, "n": 1, "higher_is_better": False}
+    memory = {"metric": "peak_memory_bytes[resident]", "unit": "byte", "seed": 0, "n": 1, "higher_is_better": False}
     found = [
         m(generator=control, scope="training_step", value=18_421_555_200.0, **flop),
         m(generator=candidate, scope="training_step", value=10_745_907_200.0, **flop),

@@ -6,8 +6,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from harness.program.generator import Command
 from harness.generator import ClipShape, Context, Request
+from harness.program.generator import Command
 
 FRAMES, HEIGHT, WIDTH = 4, 6, 8
 PRELUDE = '''
