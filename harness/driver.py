@@ -19,16 +19,15 @@ from typing import Any, Literal
 from harness.errors import UnitError
 from harness.generator import no_training_step
 from harness.launch.local import WorkerProcess
-from harness.measure.blocks import Block, complete_blocks
 from harness.measure.memory import MEMORY_METRICS
-from harness.measure.timings import is_narrow, summarise_launches, summarise_timings
+from harness.measure.timings import summarise_launches, summarise_timings
 from harness.plan import REAL, Unit, UnitKind, batch_ids, plan
 from harness.progress import Progress, Update
 from harness.rates import energies, peaks_of, throughputs, utilisations
 from harness.records import EnergyRecord, LaunchRecord, Measurement, TimingRecord, UnitRecord
 from harness.store import Run
 from harness.study import Study
-from harness.timing import calls_per_launch, time_launch
+from harness.timing import another_launch, calls_per_launch, time_launch
 
 Wave = Literal["train", "measure", "sample", "score"]
 
@@ -207,14 +206,17 @@ class _Driver:
         A launch beyond those that the study asks for in any case is done without one if it is not needed.
         """
         assert unit.launch is not None
-        if unit.launch >= self.study.latency.launches and not self._another_launch(unit.seed):
-            return
+        if unit.launch >= self.study.latency.launches:
+            done = [one for one in self.run.read(UnitRecord) if (one.kind, one.seed) == ("time", unit.seed)]
+            if not another_launch(self.study, self._timings(unit.seed), done):
+                return
         entries = self.study.generators
         trained = [entry.label for entry in entries if f"train/{entry.trained_as}/{unit.seed}" in self.done]
         untrained = [entry.label for entry in entries if entry.label not in trained]
         with ExitStack() as stack:
             workers = {
-                label: stack.enter_context(self._start(f"time-{label}-{unit.seed}-{unit.launch}")) for label in trained
+                label: stack.enter_context(self._start(f"time-{label}-{unit.seed}-{unit.launch}", keep_memory=True))
+                for label in trained
             }
             calls = Counter[str]()
 
@@ -233,17 +235,6 @@ class _Driver:
             )
         if untrained:
             raise UnitError(f"timed without {', '.join(untrained)}, whose training failed")
-
-    def _another_launch(self, seed: int) -> bool:
-        """Whether a ratio is not known as well as the study asks, and there is time to learn more of it."""
-        latency, blocks = self.study.latency, complete_blocks(self._timings(seed))
-        units = [one for one in self.run.read(UnitRecord) if (one.kind, one.seed) == ("time", seed)]
-        if sum(one.duration_s for one in units) >= latency.budget_s or any(one.status == "failed" for one in units):
-            return False
-        return not all(
-            is_narrow(blocks, scope, _timed(blocks, scope), control=self.study.control, precision=latency.precision)
-            for scope in latency.timed
-        )
 
     def _summarise_timings(self, unit: Unit) -> None:
         """Raw timings to medians with intervals and what follows from them, and a row with the reason where there are
@@ -284,8 +275,14 @@ class _Driver:
         if missing:
             raise UnitError(f"needs {', '.join(missing)}, which failed")
 
-    def _start(self, name: str) -> WorkerProcess:
-        return WorkerProcess(self.run.root, threads=self.study.threads, name=name, timeout_s=self.study.unit_timeout_s)
+    def _start(self, name: str, *, keep_memory: bool = False) -> WorkerProcess:
+        return WorkerProcess(
+            self.run.root,
+            threads=self.study.threads,
+            name=name,
+            timeout_s=self.study.unit_timeout_s,
+            keep_memory=keep_memory,
+        )
 
     def _size(self, unit: Unit) -> float:
         """How much of a progress bar the unit is."""
@@ -314,11 +311,6 @@ def _phase(unit: Unit) -> tuple[str, str, Wave]:
     if unit.kind == "score":
         return "scoring", "score", "score"
     return f"sampling {unit.generator}, seed {unit.seed}", f"sample-{unit.generator}-{unit.seed}", "sample"
-
-
-def _timed(blocks: Iterable[Block], scope: str) -> list[str]:
-    """Labels of the generators that were timed in a scope."""
-    return list(dict.fromkeys(label for block in blocks if block.scope == scope for label in block.seconds))
 
 
 def _missing(unit: Unit, reason: str) -> list[Measurement]:

@@ -66,6 +66,7 @@ SPOILS: Mapping[str, Effects] = {
     "variables.MKL_NUM_THREADS": COST,
     "variables.OPENBLAS_NUM_THREADS": COST,
     "variables.OMP_PROC_BIND": COST,
+    "variables.OMP_WAIT_POLICY": COST,
     "variables.KMP_AFFINITY": COST,
     "variables.PYTORCH_ALLOC_CONF": COST,
     "variables.PYTORCH_CUDA_ALLOC_CONF": COST,

@@ -180,7 +180,10 @@ class Latency(_Section):
     more_launches: int = Field(default=7, ge=0)
     """Further launches at most, while a ratio to the control is not known to ``precision`` and time is left."""
     blocks: int = Field(default=3, ge=1)
-    """ABBA blocks per launch and scope; the block is the unit of the interval."""
+    """ABBA blocks per launch and scope at least; the block is the unit of the interval."""
+    stretch_s: float = Field(default=2, ge=0)
+    """Seconds per launch and scope for which blocks go on at least: a launch costs seconds to start, and short calls
+    are too few to outlast what else a machine does meanwhile."""
     precision: float | None = Field(default=0.05, gt=0)
     """How well each ratio to the control is wanted: half of its 95 % interval as a share of it; null: as it comes."""
     budget_s: float = Field(default=300, ge=0)

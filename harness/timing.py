@@ -8,14 +8,16 @@ blocks all are warmed up, call by call in turn, until the last to settle has set
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from string import ascii_uppercase
 from typing import Any, Protocol
 
 from harness.errors import UnitError
+from harness.measure.blocks import complete_blocks
 from harness.measure.hygiene import warnings
-from harness.measure.timings import settled
-from harness.records import EnergyRecord, HygieneRecord, LaunchRecord, Record, TimingRecord
+from harness.measure.timings import is_narrow, settled
+from harness.records import EnergyRecord, HygieneRecord, LaunchRecord, Record, TimingRecord, UnitRecord
 from harness.seeds import derive_seed
 from harness.study import Study
 
@@ -46,6 +48,7 @@ def time_launch(
     attempt: int,
     record: Callable[[Record], None],
     progress: Callable[[], None],
+    clock: Callable[[], float] = time.monotonic,
 ) -> None:
     """All timed calls of one launch. Every raw sample is recorded the moment it exists, warm-up included.
 
@@ -58,6 +61,7 @@ def time_launch(
         attempt: number of this try of it.
         record: takes every record.
         progress: told of every call.
+        clock: seconds, for how long blocks go on.
 
     Raises:
         UnitError: at the end, if a generator dropped out; names it and its reason.
@@ -117,12 +121,16 @@ def time_launch(
                 break
             for label in labels:
                 warmed[label] += sample(label, -1, position, "")
-        for block in range(study.latency.blocks):
+        start, block = clock(), 0
+        while block < study.latency.blocks or clock() - start < study.latency.stretch_s:
             left = [label for label in labels if label not in failures]
+            if not left:
+                break
             order = block_order(left, study.seed, "block-order", seed, launch, scope, block)
             word = "".join(letters[label] for label in order)
             for position, label in enumerate(order):
                 sample(label, block, position, word)
+            block += 1
         # Energy last: its calls run for seconds on end, where counters move in steps of a tenth.
         for stretch, label in enumerate(block_order(labels, study.seed, "energy-order", seed, launch, scope)):
             for meter, reading in (ask(label, "energy", scope=scope) or {}).items():
@@ -146,7 +154,25 @@ def time_launch(
         raise UnitError("; ".join(f"'{label}' dropped out: {reason}" for label, reason in failures.items()))
 
 
+def another_launch(study: Study, timings: Iterable[TimingRecord], done: Sequence[UnitRecord]) -> bool:
+    """Whether a ratio is not known as well as the study asks, and there is time left to learn more of it.
+
+    Args:
+        study: says how well, and how long.
+        timings: of one training seed so far.
+        done: units of timing of that seed so far.
+    """
+    latency, blocks = study.latency, complete_blocks(timings)
+    if sum(one.duration_s for one in done) >= latency.budget_s or any(one.status == "failed" for one in done):
+        return False
+    for scope in latency.timed:
+        labels = dict.fromkeys(label for block in blocks if block.scope == scope for label in block.seconds)
+        if not is_narrow(blocks, scope, labels, control=study.control, precision=latency.precision):
+            return True
+    return False
+
+
 def calls_per_launch(study: Study) -> int:
-    """Timed calls of a launch, at most, if every generator has every scope; for progress alone."""
+    """Timed calls of a launch, if every generator has every scope and calls are not short; for progress alone."""
     latency = study.latency
     return len(study.generators) * len(latency.scopes) * (latency.warmup + 2 * latency.blocks)

@@ -65,7 +65,7 @@ COMPLETE = study(
     "full-rate",
     "tpdiff",
     seeds=[3, 5],
-    latency={"launches": 1, "blocks": 1, "precision": None},
+    latency={"launches": 1, "blocks": 1, "more_launches": 0, "stretch_s": 0},
     metrics=["temporal_flicker"],
 )
 
@@ -141,7 +141,7 @@ def test_costs_and_scores_are_recorded(complete: Run) -> None:
 def test_a_generator_that_cannot_be_trained_has_a_row_with_the_reason_for_every_training_cost(tmp_path: Path) -> None:
     of = study(
         plugin(tmp_path, "Untrained", "training_step = None"),
-        latency={"launches": 1, "blocks": 1, "warmup": 1, "precision": None},
+        latency={"launches": 1, "blocks": 1, "warmup": 1, "more_launches": 0, "stretch_s": 0},
     )
     run, code = start(tmp_path / "run", of)
     assert code == 0
@@ -256,7 +256,7 @@ def with_faults(tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, int, int
     of = study(
         "full-rate",
         *faulty,
-        latency={"launches": 1, "blocks": 1, "warmup": 1, "precision": None},
+        latency={"launches": 1, "blocks": 1, "warmup": 1, "more_launches": 0, "stretch_s": 0},
         metrics=["temporal_flicker"],
     )
     with pytest.MonkeyPatch.context() as patch:

@@ -28,7 +28,7 @@ STUDY = {
     "control": "full-rate",
     "training": {"steps": 40, "batch": 8, "learning_rate": 2e-3, "block": 4, "checkpoint": 4},
     "sampling": {"videos": 8, "batch": 4, "steps": 4},
-    "latency": {"launches": 1, "blocks": 1, "warmup": 1, "precision": None},
+    "latency": {"launches": 1, "blocks": 1, "warmup": 1, "more_launches": 0, "stretch_s": 0},
     "metrics": ["temporal_flicker", "motion_energy_ratio"],
     "reports": ["csv"],
 }

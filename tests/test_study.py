@@ -80,7 +80,7 @@ def set_at(*path: str | int, value: object) -> Edit:
         ),
         (
             set_at("latency", "zzz", value=1),
-            "Known here: videos, launches, blocks, precision, budget_s, warmup, scopes.",
+            "Known here: videos, launches, more_launches, blocks, stretch_s, precision, budget_s",
         ),
         (set_at("data", "nme", value=1), "Did you mean 'name'?"),
     ],

@@ -5,17 +5,16 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
 from harness.errors import UnitError
-from harness.measure.blocks import complete_blocks
 from harness.measure.hygiene import look
-from harness.measure.timings import ratio_to_control, summarise_launches, summarise_timings
-from harness.records import HygieneRecord, LaunchRecord, Measurement, Record, TimingRecord
+from harness.measure.timings import summarise_launches, summarise_timings
+from harness.records import HygieneRecord, LaunchRecord, Record, TimingRecord, UnitRecord
 from harness.study import Study
-from harness.timing import block_order, calls_per_launch, time_launch
+from harness.timing import another_launch, block_order, calls_per_launch, time_launch
 
 QUIET = look("cpu", ours=(), interval_s=0, sleep=lambda seconds: None)
 QUIET["cpu"] |= {"others_share": 0.0, "stolen_share": 0.0, "usable_cores": 8, "governor": None}
@@ -63,7 +62,7 @@ def study(**latency: Any) -> Study:
             "control": "full-rate",
             "training": {"steps": 1, "batch": 1, "learning_rate": 1e-3},
             "sampling": {"videos": 1, "batch": 1, "steps": 3},
-            "latency": {"launches": 1, "blocks": 4, "warmup": 1, "precision": None} | latency,
+            "latency": {"launches": 1, "blocks": 4, "warmup": 1, "stretch_s": 0} | latency,
             "metrics": [],
         }
     )
@@ -183,72 +182,25 @@ class FakeClock:
         return self.now
 
 
-def blocks_of(records: Sequence[TimingRecord], scope: str) -> int:
-    return len({record.block for record in records if record.scope == scope and not record.warmup})
+def test_blocks_of_short_calls_go_on_for_a_stretch_and_those_of_long_calls_are_as_many_as_asked() -> None:
+    def blocks(stretch_s: float) -> int:
+        of = study(blocks=3, stretch_s=stretch_s)
+        records = launch(of, clock=FakeClock(), full_rate=FakeWorker("A", []), tpdiff=FakeWorker("B", []))
+        return len({record.block for record in records if record.scope == "end_to_end" and not record.warmup})
+
+    assert blocks(0) == 3
+    # The clock is read when blocks begin and before each one beyond the third: 2 s are over at the eighth look.
+    assert blocks(2) == 3 + 7
 
 
-def test_blocks_go_on_until_the_ratio_is_known_as_well_as_the_study_asks() -> None:
-    jitter = random.Random(7)
-    one = [jitter.uniform(0.22, 0.28) for _ in range(2000)]
-    other = [jitter.uniform(0.22, 0.28) for _ in range(2000)]
-
-    def blocks(precision: float) -> int:
-        of = study(blocks=2, precision=precision, budget_s=1000)
-        records = launch(
-            of, clock=FakeClock(), full_rate=FakeWorker("A", [], slow=one), tpdiff=FakeWorker("B", [], slow=other)
-        )
-        found = ratio_to_control(complete_blocks(records), "end_to_end", control="full-rate", candidate="tpdiff")
-        assert found.value is not None
-        assert found.hi is not None
-        assert found.hi / found.value - 1 <= precision
-        assert not any("time was over" in row.method for row in summarise(records, precision))
-        return blocks_of(records, "end_to_end")
-
-    assert 4 <= blocks(0.10) < blocks(0.03) < blocks(0.02)
-
-
-def test_the_budget_ends_what_the_noise_does_not_and_the_figure_says_so() -> None:
-    of = study(blocks=2, precision=0.001, budget_s=3)
-    jitter = random.Random(7)
-    slow = [jitter.uniform(0.1, 0.9) for _ in range(2000)]
-    records = launch(of, clock=FakeClock(), full_rate=FakeWorker("A", [], slow=slow), tpdiff=FakeWorker("B", []))
-    # The clock is read once when blocks begin and once before each block beyond the second: 3 s are over at the 13th.
-    assert blocks_of(records, "end_to_end") == 2 + 11
-    methods = {row.generator: row.method for row in summarise(records, 0.001) if row.metric == "latency_s"}
-    assert "time was over before its ratio to the control was known to 0.1%" in methods["tpdiff"]
-    assert "time was over" not in methods["full-rate"], "its own time was not asked for"
-
-
-def summarise(records: Sequence[TimingRecord], precision: float) -> list[Measurement]:
-    return summarise_timings(records, control="full-rate", precision=precision)
-
-
-def test_launches_before_count_for_how_well_a_ratio_is_known() -> None:
-    jitter = random.Random(3)
-
-    def noisy() -> list[float]:
-        return [jitter.uniform(0.24, 0.26) for _ in range(400)]
-
-    def go(launch: int, earlier: Sequence[TimingRecord]) -> list[TimingRecord]:
-        records: list[Record] = []
-        workers = {"full-rate": FakeWorker("A", [], slow=noisy()), "tpdiff": FakeWorker("B", [], slow=noisy())}
-        of = study(blocks=1, precision=0.03, budget_s=1000)
-        time_launch(
-            of,
-            workers,
-            seed=0,
-            launch=launch,
-            attempt=1,
-            earlier=earlier,
-            record=records.append,
-            progress=lambda: None,
+def test_a_stretch_in_which_nobody_is_left_ends() -> None:
+    with pytest.raises(UnitError, match="dropped out"):
+        launch(
+            study(stretch_s=1000),
             clock=FakeClock(),
+            full_rate=FakeWorker("A", [], dies_at=8),
+            tpdiff=FakeWorker("B", [], dies_at=9),
         )
-        return timings(records)
-
-    first = go(0, [])
-    assert blocks_of(first, "end_to_end") >= 4, "a launch alone needs four blocks to have an interval"
-    assert blocks_of(go(1, first), "end_to_end") < 4
 
 
 def test_what_getting_ready_took_and_the_state_of_the_machine_are_recorded() -> None:
@@ -264,3 +216,44 @@ def test_what_getting_ready_took_and_the_state_of_the_machine_are_recorded() -> 
     assert rows["tpdiff", "load"].value == 0.5
     assert rows["tpdiff", "first_call"].value == 0.25
     assert ("tpdiff", "compile") not in rows
+
+
+def launched(of: Study, *, noise: float, launches: int = 3) -> list[TimingRecord]:
+    """Launches of the quick kind, in which processes differ by ``noise``."""
+    found: list[TimingRecord] = []
+    for number in range(launches):
+        records: list[Record] = []
+        slow = [0.25 * (1 + noise * (-1) ** number) + 1e-3 * random.Random(call).random() for call in range(99)]
+        workers = {"full-rate": FakeWorker("A", [], slow=slow), "tpdiff": FakeWorker("B", [])}
+        time_launch(of, workers, seed=0, launch=number, attempt=1, record=records.append, progress=lambda: None)
+        found += timings(records)
+    return found
+
+
+def unit(seconds: float, status: Literal["done", "failed"] = "done") -> UnitRecord:
+    return UnitRecord(
+        unit="time/0/0",
+        kind="time",
+        seed=0,
+        status=status,
+        reason="it broke" if status == "failed" else None,
+        started_at="2026-01-01T00:00:00Z",
+        duration_s=seconds,
+    )
+
+
+def test_another_launch_is_made_while_processes_differ_by_more_than_the_ratio_may() -> None:
+    of = study(budget_s=100)
+    assert another_launch(of, launched(of, noise=0.1), [unit(30.0)] * 3)
+    assert not another_launch(of, launched(of, noise=0.001), [unit(30.0)] * 3), "it is known"
+
+
+def test_no_launch_is_made_when_time_is_over_when_one_failed_or_when_nobody_asks_how_well() -> None:
+    of = study(budget_s=100)
+    noisy = launched(of, noise=0.1)
+    assert not another_launch(of, noisy, [unit(50.0)] * 2)
+    assert not another_launch(of, noisy, [unit(1.0), unit(1.0, "failed")])
+    assert not another_launch(study(precision=None), noisy, [unit(1.0)])
+    assert study(precision=None).latency.most_launches == 1
+    assert study().latency.most_launches == 1 + 7
+    assert study(launches=0).latency.most_launches == 0

@@ -27,18 +27,28 @@ from typing import Any
 from harness.errors import UnitError
 
 POLL_S = 1.0
+KEEP_MEMORY = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": str(10**11)}
+"""Has glibc's allocator keep what is freed, as torch's does on a GPU. By default it gives large blocks back to the
+kernel until a threshold has grown that depends on chance: of one and the same code processes then differ by 8 % in the
+speed of a short request, and by 2 % with this (ratio of two processes, standard deviation over eight launches). Other
+C libraries ignore it."""
 OnProgress = Callable[[float, str], None]
 
 
 class WorkerProcess:
     """One worker for one run folder. Use as a context manager; leaving ends the process."""
 
-    def __init__(self, folder: Path, *, threads: int, name: str, timeout_s: float) -> None:
-        """Start the process; ``name`` names its log file, ``timeout_s`` bounds every call."""
+    def __init__(self, folder: Path, *, threads: int, name: str, timeout_s: float, keep_memory: bool = False) -> None:
+        """Start the process; ``name`` names its log file, ``timeout_s`` bounds every call.
+
+        ``keep_memory``: for timings, never where memory is measured; see ``KEEP_MEMORY``.
+        """
         self.log = folder / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
         self.timeout_s = timeout_s
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
+        if keep_memory:
+            environment |= KEEP_MEMORY
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
                 [sys.executable, "-P", "-m", "harness.worker", str(folder)],  # -P: a file here must not shadow ours

@@ -106,7 +106,7 @@ def summarise_timings(
             notes.append(f"time or launches were over before {what} was known to {precision:.1%}")
         seed = seeds[generator][0] if len(seeds[generator]) == 1 else None
         reason = None if interval.n else "no block was timed to its end; run the same command again"
-        method = "; ".join([f"means of ABBA blocks: {interval.method}", *notes])
+        method = "; ".join([f"means of ABBA blocks, freed memory kept: {interval.method}", *notes])
         measurements.append(_row(generator, seed, "latency_s", scope, interval, method, reason))
         if (generator, scope) in asked:
             measurements += _percentiles(blocks, generator, seed, scope)
