@@ -139,9 +139,12 @@ def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, 
         The findings, and the same for ``--json``: ``device``, what was ``measured``
         (:class:`harness.measure.peaks.MeasuredPeaks`) and ``sheet``, None for a device that is in no table.
     """
+    from harness.measure.hygiene import look, warnings
     from harness.measure.peaks import DTYPES, hardware, measure_peaks
 
+    before = look(device)
     measured = measure_peaks(device, threads)
+    spoiled = warnings(before, look(device), threads=threads)
     card = hardware(measured.name)
     where = f"{measured.name}, {threads} threads" if device == "cpu" else measured.name
     findings = [Finding(subject="device", state="info", detail=f"{where}, torch {measured.torch}")]
@@ -161,7 +164,15 @@ def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, 
     if "file" in measured.reasons:
         advice = "set TPBENCH_CACHE to a folder that can be written"
         findings.append(Finding(subject="cache", state="problem", detail=f"{measured.reasons['file']}; {advice}"))
-    data = {"device": device, "measured": measured.model_dump(mode="json"), "sheet": asdict(card) if card else None}
+    if spoiled:
+        advice = "these peaks are too low; measure again when the machine is quiet"
+        findings.append(Finding(subject="machine", state="problem", detail=f"{' '.join(spoiled)} So {advice}."))
+    data = {
+        "device": device,
+        "measured": measured.model_dump(mode="json"),
+        "sheet": asdict(card) if card else None,
+        "warnings": spoiled,
+    }
     return findings, data
 
 

@@ -1,8 +1,10 @@
 """One pass of a network on the meta device, counted once for everything that a plan needs.
 
 The forward pass runs, with gradients; the backward pass does not have to. It costs each product its own FLOPs once
-for every operand that takes a gradient, and attention 5/2 of them, because its scores are computed anew. Which
-operands take one stands in the tensors. Tests hold that against torch's counter over a real backward pass.
+for every operand that takes a gradient; attention's two products have two such operands each, so it costs twice its
+forward pass. That its kernels compute the scores anew instead of keeping them, half a forward pass more, is a matter of
+the kernel as checkpointing is, and not counted. Which operands take a gradient stands in the tensors. Tests hold that
+against torch's counter over a real backward pass.
 
 Attention is counted as the kernel that a GPU runs, which never writes its scores to memory. On the meta device torch
 would take it apart into products and a softmax, whose bytes nobody moves.
@@ -291,7 +293,9 @@ class _Tape:
         if not call.flops:
             return
         if ATTENTION in call.operator:
-            self.backward_flops += call.flops * 5 // 2 if any(self.operands) else 0
+            query, key, value = self.operands
+            # Products of half a forward pass each: gradients of values, scores, queries, keys.
+            self.backward_flops += call.flops // 2 * sum((value, query or key, query, key))
         else:
             self.backward_flops += call.flops * sum(self.operands)
 

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from harness.doctor import peaks_findings
-from harness.measure import peaks
+from harness.measure import hygiene, peaks
 from harness.measure.peaks import (
     DTYPES,
     HARDWARE,
@@ -310,7 +310,27 @@ def test_a_measurement_of_another_machine_under_this_ones_name_is_ignored(kept: 
     assert "something else" in (found.reason or "")
 
 
+@pytest.fixture
+def quiet(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """A machine that nobody else uses, until something is put into the list."""
+    told: list[str] = []
+    monkeypatch.setattr(hygiene, "look", lambda device: {})
+    monkeypatch.setattr(hygiene, "warnings", lambda before, after, threads: told)
+    return told
+
+
 @pytest.mark.usefixtures("quick")
+def test_peaks_of_a_machine_that_others_use_are_a_problem(quiet: list[str]) -> None:
+    assert "machine" not in {one.subject for one in peaks_findings("cpu", 2)[0]}
+    quiet.append("Other processes used 40% of the 2 usable cores.")
+    findings, data = peaks_findings("cpu", 2)
+    (machine,) = [one for one in findings if one.subject == "machine"]
+    assert machine.state == "problem"
+    assert "measure again" in machine.detail
+    assert data["warnings"] == quiet
+
+
+@pytest.mark.usefixtures("quick", "quiet")
 def test_the_doctor_tells_what_was_measured_as_findings_and_as_json() -> None:
     findings, data = peaks_findings("cpu", 2)
     assert [one.subject for one in findings] == ["device", "float32", "bfloat16", "copy"]
@@ -320,6 +340,7 @@ def test_the_doctor_tells_what_was_measured_as_findings_and_as_json() -> None:
     assert MeasuredPeaks.model_validate(json.loads(json.dumps(data))["measured"]).threads == 2
 
 
+@pytest.mark.usefixtures("quiet")
 def test_the_doctor_sets_a_known_card_beside_its_sheet(monkeypatch: pytest.MonkeyPatch) -> None:
     """No GPU here: the measurement is made up, what is said of it is not."""
     made_up = MeasuredPeaks(

@@ -41,6 +41,17 @@ def test_the_size_does_not_matter_where_cost_is_per_frame() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"), [("wan2.1-1.3b", 3.0), ("hunyuanvideo", 3.0), ("animatediff-sd15", 2.997)]
+)
+def test_a_training_step_is_three_forward_passes(name: str, expected: float) -> None:
+    """Of AnimateDiff a little less: the first layer has no gradient of its input."""
+    found = planned(name)
+    step = found.count("full").step
+    frames = found.work.stages[-1].frames
+    assert step.at(frames) / found.forward.at(frames) == pytest.approx(expected, abs=5e-4)
+
+
 def test_half_the_training_cost_is_more_than_a_step_saves() -> None:
     """The paper's 2.00x with AnimateDiff: 1.71x come from a step."""
     found = planned("animatediff-sd15")
