@@ -33,7 +33,7 @@ def study(*names: str, **changes: object) -> Study:
         "backbone": {"name": "tiny-unet", "options": {"width": 8}},
         "generators": [{"name": name} for name in names],
         "control": names[0].rpartition(":")[2],
-        "training": {"steps": 2, "batch": 2, "learning_rate": 1e-3, "block": 1, "checkpoint": 1},
+        "training": {"steps": 2, "batch": 3, "learning_rate": 1e-3, "block": 1, "checkpoint": 1},
         "sampling": {"videos": 4, "batch": 2, "steps": 3},
         "latency": {"launches": 0},
         "metrics": [],

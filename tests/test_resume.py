@@ -73,7 +73,7 @@ def kill_when(
 
 def outcome(run: Run) -> dict[str, object]:
     """Everything that the clock does not decide."""
-    timed = {"latency_s", *MEMORY_METRICS}
+    timed = {"latency_s", "latency_s[p50]", "videos_per_s", "clips_per_s", "mfu", *MEMORY_METRICS}
     rows = {(row.generator, row.seed, row.metric, row.scope): row for row in run.read(Measurement)}
     losses = {(record.generator, record.step): record.loss for record in run.read(TrainingRecord)}
     return {

@@ -79,10 +79,11 @@ class OperatorCall:
 class FlopCount:
     """A context in which everything torch does is counted. Never while timing, never under torch.compile.
 
+    >>> network, x = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.SiLU()), torch.zeros(5, 32)
     >>> with FlopCount() as count:
-    ...     _ = torch.nn.Sequential(torch.nn.Linear(32, 64), torch.nn.SiLU())(torch.zeros(5, 32))
-    >>> count.total, dict(count.by_module(depth=1)), count.uncounted()[0].operator
-    (20480, {'Sequential': 20480, 'Sequential.0': 20480}, 'aten.silu')
+    ...     _ = network(x)
+    >>> count.total, sorted(count.by_module(depth=1).items()), count.uncounted()[0].operator
+    (20480, [('Sequential', 20480), ('Sequential.0', 20480)], 'aten.silu')
     """
 
     def __init__(
@@ -118,10 +119,10 @@ class FlopCount:
         return dict(sorted(((str(name), int(flops)) for name, flops in found.items()), key=lambda item: -item[1]))
 
     def by_module(self, *, depth: int) -> dict[str, int]:
-        """FLOP by module, parents included, down to ``depth`` below the outermost; in the order of the first call."""
+        """FLOP by module, parents included, down to ``depth`` below the outermost; by name."""
         return {
             name: sum(flops.values())
-            for name, flops in self._counter.get_flop_counts().items()
+            for name, flops in sorted(self._counter.get_flop_counts().items())
             if name != "Global" and name.count(".") <= depth
         }
 

@@ -75,7 +75,9 @@ def sample(label: str) -> dict[str, Any]:
 
 def test_a_worker_answers_one_command_after_another(worker: WorkerProcess, folder: Path) -> None:
     assert worker.call(sample("Untrained")) == {}
-    assert worker.call({"do": "prepare", "generator": "Untrained", "seed": 0}) == {"trainable": False}
+    ready = worker.call({"do": "prepare", "generator": "Untrained", "seed": 0})
+    assert (ready["trainable"], ready["compile_s"]) == (False, None)
+    assert ready["load_s"] > 0
     assert len(list((folder / "videos" / "Untrained" / "0").glob("*.npy"))) == 2
 
 

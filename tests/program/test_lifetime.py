@@ -35,7 +35,8 @@ FAMILY = """
     time.sleep(300)  # it does not end with its stdin
 """
 PARENT = """
-    import json, os, sys, threading, time
+    import json, os, signal, sys, threading, time
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell starts background jobs deaf to it
     sys.path.insert(0, {root!r})
     from harness.program.generator import Command
     from harness.generator import ClipShape, Context, NullProbe, Request

@@ -180,10 +180,11 @@ def test_all_models_can_be_looked_at_without_a_heavy_library() -> None:
     assert "baselines.published.wan" in loaded
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="reads the kernel's own peak")
 def test_the_largest_model_is_counted_in_seconds_and_little_memory() -> None:
     """A fresh process on one thread, libraries included. Bounds are generous: other work may share the machine."""
     found = in_a_fresh_process(
-        "import json, resource, time\n"
+        "import json, time\n"
         "import torch\n"
         "torch.set_num_threads(1)\n"
         "from harness.measure.flops import FlopCount\n"
@@ -196,11 +197,11 @@ def test_the_largest_model_is_counted_in_seconds_and_little_memory() -> None:
         "with torch.no_grad(), FlopCount() as count:\n"
         "    network(**inputs)\n"
         "spent = time.process_time() - before\n"
-        "most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        # Not resource.getrusage: its peak is that of the parent, if that was larger when it started this process.
+        "most = next(int(line.split()[1]) for line in open('/proc/self/status') if line.startswith('VmHWM'))\n"
         "print(json.dumps([count.total, spent, most]))\n"
     )
     flops, cpu_s, resident = found
-    kibibytes = 1 if sys.platform == "darwin" else 1024
     assert flops > 12e15
     assert cpu_s < 10
-    assert resident * kibibytes < 1.5 * 2**30
+    assert resident * 1024 < 1.5 * 2**30

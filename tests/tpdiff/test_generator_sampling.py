@@ -29,7 +29,7 @@ def test_the_probe_sees_fewer_frames_in_the_noisy_stages_and_counts_guidance_twi
     assert [step["index"] for step in log.steps] == list(range(6))
     assert sum(step["nfe"] for step in log.steps) == generation.nfe == 12
     assert generation.full_rate_nfe == pytest.approx(2 * 2 * (1 / 4 + 1 / 2 + 1))
-    assert log.spans == ["denoise", "transition", "denoise", "transition", "denoise", "decode"]
+    assert log.spans == ["text", "denoise", "transition", "denoise", "transition", "denoise", "decode"]
 
 
 def test_guidance_by_stage_scales_guidance_and_saves_the_calls_of_a_stage_without() -> None:
