@@ -81,9 +81,9 @@ class Forecast:
     """What a run would take, as far as anybody measured it."""
 
     units: Mapping[str, int]
-    """Units by kind."""
+    """Units by kind; launches that only a ratio that is not known yet will ask for included."""
     seconds: float | None
-    """None: nobody measured this study; ``source`` says so."""
+    """Without those launches. None: nobody measured this study; ``source`` says so."""
     source: str
     """Where the seconds come from."""
     disk_bytes: int | None
@@ -93,6 +93,7 @@ class Forecast:
 def forecast(study: Study) -> Forecast:
     """Units, seconds and bytes of a full run. Time and space are those measured on the study's reference machine."""
     units: Counter[str] = Counter(unit.kind for unit in plan(study))
+    certain = units - Counter({"time": len(study.seeds) * (study.latency.most_launches - study.latency.launches)})
     reference = study.reference
     unmeasured = sorted(kind for kind in units if reference is None or kind not in reference.seconds)
     if reference is None or unmeasured:
@@ -100,7 +101,7 @@ def forecast(study: Study) -> Forecast:
         return Forecast(units=units, seconds=None, source=source, disk_bytes=None)
     return Forecast(
         units=units,
-        seconds=sum(number * reference.seconds[kind] for kind, number in units.items()),
-        source=f"measured on {reference.machine}; yours may differ",
+        seconds=sum(number * reference.seconds[kind] for kind, number in certain.items()),
+        source=f"measured on {reference.machine}; yours may differ, and launches may be added until ratios are known",
         disk_bytes=reference.disk_bytes,
     )

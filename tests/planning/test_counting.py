@@ -40,12 +40,11 @@ def test_the_polynomial_of_a_call_is_that_by_hand() -> None:
     assert cost.at(101) == forward_flops(101, cells=CELLS)
 
 
-def test_a_full_step_is_three_forward_passes_and_the_scores_once_more() -> None:
+def test_a_full_step_is_three_forward_passes() -> None:
     """The first layers need no gradient of their inputs: sample and text are data."""
     step = regime("full").passes[17]
-    scores = BLOCKS * 2 * (17 * CELLS) ** 2 * WIDTH
     entering = TEXT_FLOPS + 2 * 17 * CELLS * CHANNELS * WIDTH
-    assert step.step_flops == 3 * step.forward_flops + scores - entering
+    assert step.step_flops == 3 * step.forward_flops - entering
 
 
 def test_frozen_layers_cost_no_gradient_of_their_weights() -> None:
