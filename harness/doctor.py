@@ -140,7 +140,7 @@ def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, 
         (:class:`harness.measure.peaks.MeasuredPeaks`) and ``sheet``, None for a device that is in no table.
     """
     from harness.measure.hygiene import look, warnings
-    from harness.measure.peaks import DTYPES, hardware, measure_peaks
+    from harness.measure.peaks import DTYPES, hardware, measure_peaks, peaks_file
 
     before = look(device)
     measured = measure_peaks(device, threads)
@@ -165,7 +165,8 @@ def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, 
         advice = "set TPBENCH_CACHE to a folder that can be written"
         findings.append(Finding(subject="cache", state="problem", detail=f"{measured.reasons['file']}; {advice}"))
     if spoiled:
-        advice = "these peaks are too low; measure again when the machine is quiet"
+        peaks_file(measured.name, threads, measured.torch).unlink(missing_ok=True)
+        advice = "these peaks are too low and were not kept; measure again when the machine is quiet"
         findings.append(Finding(subject="machine", state="problem", detail=f"{' '.join(spoiled)} So {advice}."))
     data = {
         "device": device,

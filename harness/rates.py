@@ -16,6 +16,10 @@ ITEMS = {"end_to_end": ("videos_per_s", "videos"), "training_step": ("clips_per_
 """Scope of a time to the throughput that follows from it."""
 
 
+MOST = 1.05
+"""A share of the peak beyond this says that the peak is wrong: a card may run a little faster than its sheet says."""
+
+
 def items(study: Study, scope: str) -> int:
     """Videos of a timed request, clips of a training step."""
     return study.latency.videos if scope == "end_to_end" else study.training.batch
@@ -78,6 +82,12 @@ def utilisations(
                 None if seconds is None else mfu(work, seconds, peak.flop_per_s)
                 for seconds in (row.value, row.hi, row.lo)
             )
+            if value is not None and value > MOST:
+                reason = (
+                    f"it would be {value:.2f} of the peak, which is therefore too low ({peak.source}); "
+                    "`tpbench doctor --peaks` on a quiet machine measures it anew"
+                )
+                value = lo = hi = None
         rows.append(
             _row(
                 row,

@@ -69,6 +69,12 @@ def test_without_a_time_a_count_or_a_peak_there_is_no_share_and_the_reason_is_to
     assert (row.value, row.reason) == (None, reason)
 
 
+def test_a_share_beyond_the_peak_is_no_share_but_a_wrong_peak() -> None:
+    (row,) = utilisations(STUDY, [latency("training_step")], [count("tpdiff", 900.0)], peaks=peak_of)
+    assert row.value is None
+    assert "4.50 of the peak, which is therefore too low (its sheet)" in (row.reason or "")
+
+
 def stretch(joules: float | None, *, scope: str = "end_to_end", launch: int = 0, attempt: int = 1) -> EnergyRecord:
     return EnergyRecord(
         generator="tpdiff",

@@ -328,6 +328,7 @@ def test_peaks_of_a_machine_that_others_use_are_a_problem(quiet: list[str]) -> N
     assert machine.state == "problem"
     assert "measure again" in machine.detail
     assert data["warnings"] == quiet
+    assert stored_peaks("cpu", 2).peaks is None, "what is too low is not kept"
 
 
 @pytest.mark.usefixtures("quick", "quiet")
