@@ -29,6 +29,24 @@ from harness.records import SCHEMA_VERSION, Record, Verdict
 R = TypeVar("R", bound=Record)
 PARTIAL = ".partial"
 """Suffix of a file that is being written; a kill leaves it behind."""
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
+_CONTROL = ("\t", "\r", "\n")
+
+
+def harmless(cell: Any) -> Any:
+    """A cell of a CSV file that no spreadsheet runs: text whose first sign would start a formula gets an apostrophe.
+
+    A carriage return becomes a line feed: writers and readers of CSV disagree on whether it ends a row. What is no text
+    stays as it is.
+
+    >>> harmless("=cmd()"), harmless(" @SUM(A1)"), harmless("tpdiff"), harmless("a = b"), harmless(-1.5)
+    ("'=cmd()", "' @SUM(A1)", 'tpdiff', 'a = b', -1.5)
+    """
+    if not isinstance(cell, str):
+        return cell
+    starts_formula = cell.lstrip().startswith(_FORMULA) or cell.startswith(_CONTROL)
+    one_row = cell.replace("\r\n", "\n").replace("\r", "\n")
+    return f"'{one_row}" if starts_formula else one_row
 
 
 def write_atomically(path: Path, content: str | bytes) -> None:

@@ -218,16 +218,11 @@ class Session:
     def time(self, scope: str) -> dict[str, Any]:
         """Seconds of one call and of its parts; what the call needs is ready before the clock starts."""
         call = Call(self.study.device)
-        if scope == "end_to_end":
-            request, generator = self.request(list(range(self.study.latency.videos))), self.generator
-            return call.measure(lambda: generator.generate(request, call.probe))
-        trainer = self.trainer
-        with call.probe.span(f"{TRAINING}[data]"):
-            batch = make_batch(self.study, self.dataset, seed=self.seed, step=trainer.step)
-        return call.measure(lambda: trainer.train_step(batch, call.probe))
+        work = self.work(scope, call.probe)
+        return call.measure(lambda: work(call.probe))
 
-    def work(self, scope: str) -> Callable[[Probe], object]:
-        """One call of the scope, always on the same request or batch.
+    def work(self, scope: str, probe: Probe) -> Callable[[Probe], object]:
+        """One call of the scope, always on the same request or batch; ``probe`` sees the batch being made.
 
         Raises:
             UnitError: the generator has no such call.
@@ -238,17 +233,18 @@ class Session:
         if not self.trainable:
             raise UnitError(self.no_training)
         trainer = self.trainer
-        batch = make_batch(self.study, self.dataset, seed=self.seed, step=trainer.step)
+        with probe.span(f"{TRAINING}[data]"):
+            batch = make_batch(self.study, self.dataset, seed=self.seed, step=trainer.step)
         return lambda probe: trainer.train_step(batch, probe)
 
     def energy(self, scope: str) -> dict[str, Any]:
         """Joules of a stretch of calls, by meter."""
-        work, device = self.work(scope), self.study.device
+        work, device = self.work(scope, NullProbe()), self.study.device
         return energy_of(lambda: work(NullProbe()), _meters(device), device=device)
 
     def trace(self, scope: str, file: str) -> dict[str, Any]:
         """A profile of one call, after one that warms up, as a Chrome trace in the run folder."""
-        return profile(self.work(scope), self.run.root / file, device=self.study.device)
+        return profile(self.work(scope, NullProbe()), self.run.root / file, device=self.study.device)
 
 
 def check_generation(generation: Generation, request: Request, label: str) -> None:

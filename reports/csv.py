@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from harness.store import Run, write_atomically
+from harness.store import Run, harmless, write_atomically
 from reports.load import RunData, load
 
 COLUMNS = (
@@ -30,21 +30,6 @@ COLUMNS = (
     "reason_if_null",
     "protocol",
 )
-_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠")
-_CONTROL = ("\t", "\r", "\n")
-
-
-def harmless(text: str) -> str:
-    """``text`` that no spreadsheet runs: an apostrophe in front where the first sign would start a formula.
-
-    A carriage return becomes a line feed: writers and readers of CSV disagree on whether it ends a row.
-
-    >>> harmless("=cmd()"), harmless(" @SUM(A1)"), harmless("tpdiff"), harmless("a = b")
-    ("'=cmd()", "' @SUM(A1)", 'tpdiff', 'a = b')
-    """
-    starts_formula = text.lstrip().startswith(_FORMULA) or text.startswith(_CONTROL)
-    one_row = text.replace("\r\n", "\n").replace("\r", "\n")
-    return f"'{one_row}" if starts_formula else one_row
 
 
 def table(data: RunData) -> pd.DataFrame:
@@ -73,7 +58,7 @@ def table(data: RunData) -> pd.DataFrame:
 
 def text(data: RunData) -> str:
     """The content of results.csv."""
-    frame = table(data).map(lambda cell: harmless(cell) if isinstance(cell, str) else cell)
+    frame = table(data).map(harmless)
     return frame.to_csv(index=False, lineterminator="\n")
 
 

@@ -98,6 +98,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     stage_times = tables.stage_rows(data, "latency_s")
     stage_memory = tables.stage_rows(data, "working_memory_bytes")
     parts = tables.part_rows(data)
+    every_cost = [*costs, *stages, *stage_times, *stage_memory, *parts]
     gallery = samples.gallery(data)
     scopes = dict.fromkeys(record.scope for record in data.timings)
     timed = [figures.timed_calls(data.timings, scope=scope, series=series) for scope in scopes]
@@ -117,7 +118,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "judges": data.study.get("claims", "") is not None,
         "tally": _tally(data.verdicts),
         "costs": [row for row in costs if row.measured],
-        "cost_cards": tables.cards([*costs, *stages, *stage_times, *stage_memory, *parts]),
+        "cost_cards": tables.cards(every_cost),
         "cost_columns": tables.columns(costs, data),
         "stages": stages,
         "stage_times": stage_times,
@@ -135,7 +136,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "cards": tables.cards(quality),
         "other": other,
         "other_columns": tables.columns(other, data),
-        "missing": tables.missing([*costs, *stages, *stage_times, *stage_memory, *parts, *quality, *other]),
+        "missing": tables.missing([*every_cost, *quality, *other]),
         "gallery": gallery,
         "environment": tables.environment(data),
         "problems": [*data.problems, *gallery.problems],

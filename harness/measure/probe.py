@@ -49,7 +49,14 @@ class SpanProbe(NullProbe):
         return {name: sum(values) / len(values) for name, values in self._notes.items()}
 
 
-class TimingProbe(NullProbe):
+class StepsAreSpans(NullProbe):
+    """Base of probes that treat a solver step as a span like any other, named :data:`STEP`."""
+
+    def step(self, index: int, **attributes: int | float | str) -> Any:
+        return self.span(STEP, **attributes)
+
+
+class TimingProbe(StepsAreSpans):
     """Every span and every solver step by itself, without stopping the device: read it after the call."""
 
     def __init__(self, stopwatch: Stopwatch | None = None) -> None:
@@ -62,9 +69,6 @@ class TimingProbe(NullProbe):
         start = self._stopwatch.mark()
         yield
         self._marks.append((scope_of(name, attributes), start, self._stopwatch.mark()))
-
-    def step(self, index: int, **attributes: int | float | str) -> Any:
-        return self.span(STEP, **attributes)
 
     def report(self, name: str, seconds: float, **attributes: int | float | str) -> None:
         self._reported[scope_of(STEP if name == "step" else name, attributes)].append(seconds)
@@ -87,7 +91,7 @@ class CountedStep:
 
 
 @dataclass
-class CountingProbe(NullProbe):
+class CountingProbe(StepsAreSpans):
     """Reads a counter of FLOPs at both ends of every span and solver step. Never used while timing."""
 
     read_flops: Callable[[], int]
@@ -99,6 +103,3 @@ class CountingProbe(NullProbe):
         yield
         flops = self.read_flops() - before
         self.counted.append(CountedStep(scope=scope_of(name, attributes), attributes=attributes, flops=flops))
-
-    def step(self, index: int, **attributes: int | float | str) -> Any:
-        return self.span(STEP, **attributes)

@@ -12,22 +12,19 @@ from torch.profiler import profile as torch_profile
 
 from harness.generator import NullProbe, Probe
 from harness.measure.clock import synchronize
-from harness.measure.probe import STEP, scope_of
+from harness.measure.probe import StepsAreSpans, scope_of
 
 SHOWN = 12
 """Operators in the summary."""
 
 
-class _NamingProbe(NullProbe):
+class _NamingProbe(StepsAreSpans):
     """Spans and steps stand in the trace under the names that records give them."""
 
     @contextmanager
     def span(self, name: str, **attributes: int | float | str) -> Iterator[None]:
         with record_function(scope_of(name, attributes)):
             yield
-
-    def step(self, index: int, **attributes: int | float | str) -> Any:
-        return self.span(STEP, **attributes)
 
 
 def profile(work: Callable[[Probe], object], path: Path, *, device: str) -> dict[str, Any]:

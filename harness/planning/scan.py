@@ -9,13 +9,14 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from typing import Any, Literal
+from typing import Literal
 
 from harness.diffusion.cost import CostPolynomial
 from harness.errors import UsageError
 from harness.planning.counting import count_regime, fit, frames_to_count
 from harness.planning.plan import Plan, Request
 from harness.planning.planner import latent_frames, near_frames, video_frames, work_of
+from harness.store import harmless
 from harness.training_regimes import apply_regime
 
 Axis = Literal["frames", "size", "stages"]
@@ -27,8 +28,6 @@ REACH = 4
 SCALES = (0.25, 0.5, 0.75, 1.0, 1.5, 2.0)
 """Of height and width, in a scan of sizes."""
 MOST_STAGES = 6
-
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,19 +69,6 @@ def text(rows: Sequence[Row]) -> str:
     for row in rows:
         writer.writerow([harmless(value) for value in (getattr(row, name) for name in COLUMNS)])
     return out.getvalue()
-
-
-def harmless(value: Any) -> Any:
-    """A cell that no spreadsheet runs: text that would start a formula gets an apostrophe in front.
-
-    >>> harmless("=cmd()"), harmless(" +1"), harmless("wan2.1"), harmless(-1.5), harmless(None)
-    ("'=cmd()", "' +1", 'wan2.1', -1.5, '')
-    """
-    if value is None:
-        return ""
-    if isinstance(value, str) and (value.lstrip(" ").startswith(_FORMULA)):
-        return f"'{value}"
-    return value
 
 
 def _lengths(plan: Plan) -> Iterator[Row]:

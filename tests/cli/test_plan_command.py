@@ -13,7 +13,7 @@ import yaml
 from command_line import Tpbench
 from harness import model_files
 from harness.planning import paper
-from harness.planning.scan import harmless
+from harness.store import harmless
 from tiny_published import decoder, forward_flops, text_encoder, tiny_model
 
 CELLS = 4 * 6
