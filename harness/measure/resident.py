@@ -60,10 +60,10 @@ class ResidentMemory(Sampled):
     """Resident set of this process, libraries included.
 
     >>> with MemoryWatch([ResidentMemory()]) as watch:
-    ...     block = b"1" * 50_000_000
+    ...     hold(50 * 2**20)
     ...     watch.cut()
     >>> (peaks,) = watch.peaks()
-    >>> peaks.whole - peaks.baseline_bytes > 45_000_000
+    >>> peaks.whole - peaks.baseline_bytes > 45 * 2**20
     True
     """
 
