@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV ?= .venv
 STUDY ?= studies/quick.yaml
+# Tests at once; each with one thread. `make test JOBS=0` runs them in one process.
+JOBS ?= 2
 # Wheels of torch without CUDA, say: make demo TORCH_INDEX=<index of CPU wheels>
 TORCH_INDEX ?=
 
@@ -23,7 +25,7 @@ demo: $(VENV)/.run  ## install, fetch the weights, run the quick study: verdict 
 
 test: $(VENV)/.test  ## the whole test suite, doctests included
 	@$(BIN)/tpbench weights fetch || echo "no weights: the tests that need them will fail" >&2
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
 bench: $(VENV)/.test  ## speed and memory, measured; not part of the suite
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' $(ARGS)

@@ -33,7 +33,7 @@ from harness.training import Trainer, make_batch
 from harness.worker import Session
 
 ROUNDS = 8
-CALLS = {"end_to_end": 200, "training_step": 60}
+CALLS = {"end_to_end": 200, "training_step": 200}
 """Pairs of single calls that are timed with and without a look inside."""
 STEPS = 10
 """Steps per round: one block of records, as in the quick study."""

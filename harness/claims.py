@@ -37,7 +37,8 @@ from harness.evidence import Finding
 from harness.facts import Facts
 from harness.records import Evidence, Verdict, VerdictWord
 from harness.store import Run
-from harness.study import Study, locate, read_yaml, validation_message
+from harness.study import Study, locate
+from harness.yaml_files import read_yaml, validation_message
 
 
 class _Section(BaseModel):

@@ -139,8 +139,9 @@ def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, 
         The findings, and the same for ``--json``: ``device``, what was ``measured``
         (:class:`harness.measure.peaks.MeasuredPeaks`) and ``sheet``, None for a device that is in no table.
     """
+    from harness.measure.hardware import DTYPES, hardware
     from harness.measure.hygiene import look, warnings
-    from harness.measure.peaks import DTYPES, hardware, measure_peaks, peaks_file
+    from harness.measure.peaks import measure_peaks, peaks_file
 
     before = look(device)
     measured = measure_peaks(device, threads)

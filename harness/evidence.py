@@ -9,12 +9,8 @@ from typing import Literal
 
 from harness.errors import NotComparableError
 from harness.facts import Facts
-from harness.measure.stats import (
-    Interval,
-    difference_interval,
-    log_distance_interval,
-    observations_needed,
-)
+from harness.measure.paired import difference_interval, log_distance_interval
+from harness.measure.stats import Interval, observations_needed
 from harness.measure.timings import ratio_to_control
 from harness.records import Evidence, Measurement
 from harness.rounding import three_digits

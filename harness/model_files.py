@@ -57,7 +57,7 @@ def _registered(name: str, *, where: str = "") -> PublishedModel:
 
 
 def _from_yaml(path: Path) -> PublishedModel:
-    from harness.study import read_yaml
+    from harness.yaml_files import read_yaml
 
     try:
         data = read_yaml(path)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from harness.measure.peaks import Peak, device_name, mfu, peak, stored_peaks
+from harness.measure.hardware import Peak, mfu, peak
+from harness.measure.peaks import device_name, stored_peaks
 from harness.measure.stats import median_interval
-from harness.records import EnergyRecord, Measurement
+from harness.records import EnergyRecord, Measurement, last_tries
 from harness.study import Study
 
 Peaks = Callable[[str], Peak | str]
@@ -122,43 +123,46 @@ def peaks_of(study: Study) -> Peaks:
 
 
 def energies(study: Study, records: Iterable[EnergyRecord]) -> list[Measurement]:
-    """``energy_j[gpu]`` and ``energy_j[cpu]``, of a video and of a training step: medians over stretches of calls."""
-    last: dict[tuple[int, int], int] = {}
+    """``energy_j[gpu]`` and ``energy_j[cpu]``: medians over stretches of calls.
+
+    Of a training step; of a video; and of a solver step of a video, on whose steps its text and decoding are shared
+    out: a counter that moves every tenth of a second cannot tell them apart.
+    """
     by_row: dict[tuple[str, str, str], list[EnergyRecord]] = {}
-    records = list(records)
-    for record in records:
-        last[record.seed, record.launch] = max(record.attempt, last.get((record.seed, record.launch), 0))
-    for record in records:
-        if record.attempt == last[record.seed, record.launch]:
-            by_row.setdefault((record.generator, record.scope, record.meter), []).append(record)
+    for record in (one for tried in last_tries(records) for one in tried):
+        by_row.setdefault((record.generator, record.scope, record.meter), []).append(record)
     rows = []
     for (generator, scope, meter), stretches in sorted(by_row.items()):
         measured = [one for one in stretches if one.joules is not None]
-        number = items(study, scope) if scope == "end_to_end" else 1
-        each = [one.joules / one.calls / number for one in measured if one.joules is not None]
-        interval = median_interval(each, clusters=[one.launch for one in measured])
-        protocol: dict[str, Any] = {}
-        if interval.value is not None and scope == "end_to_end":
-            protocol["joules_per_solver_step"] = interval.value / study.sampling.steps
         seeds = sorted({one.seed for one in stretches})
-        rows.append(
-            Measurement(
-                generator=generator,
-                seed=seeds[0] if len(seeds) == 1 else None,
-                metric=f"energy_j[{meter}]",
-                scope="video" if scope == "end_to_end" else scope,
-                unit="J",
-                value=interval.value,
-                lo=interval.lo,
-                hi=interval.hi,
-                n=len(measured),
-                method=f"{measured[0].method}; {interval.method} of stretches of calls" if measured else "",
-                higher_is_better=False,
-                reason=None if measured else stretches[-1].reason,
-                protocol=protocol,
+        for what, number in _energy_scopes(study, scope).items():
+            each = [one.joules / one.calls / number for one in measured if one.joules is not None]
+            interval = median_interval(each, clusters=[one.launch for one in measured])
+            rows.append(
+                Measurement(
+                    generator=generator,
+                    seed=seeds[0] if len(seeds) == 1 else None,
+                    metric=f"energy_j[{meter}]",
+                    scope=what,
+                    unit="J",
+                    value=interval.value,
+                    lo=interval.lo,
+                    hi=interval.hi,
+                    n=len(measured),
+                    method=f"{measured[0].method}; {interval.method} of stretches of calls" if measured else "",
+                    higher_is_better=False,
+                    reason=None if measured else stretches[-1].reason,
+                )
             )
-        )
     return rows
+
+
+def _energy_scopes(study: Study, scope: str) -> dict[str, int]:
+    """What the energy of a call is told of, and how many of it a call has."""
+    if scope != "end_to_end":
+        return {scope: 1}
+    videos = items(study, scope)
+    return {"video": videos, "solver_step": videos * study.sampling.steps}
 
 
 def _over(number: float, seconds: float | None) -> float | None:

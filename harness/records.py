@@ -5,12 +5,14 @@ Missing is a value: ``value=None`` always comes with a ``reason``.
 
 from __future__ import annotations
 
-from typing import Any, ClassVar, Literal, Self
+from collections.abc import Hashable, Iterable
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 SCHEMA_VERSION = 1
 
+Launched = TypeVar("Launched", bound="LaunchedRecord")
 VerdictWord = Literal["supported", "refuted", "inconclusive", "faster-but-worse", "not-comparable"]
 
 
@@ -84,21 +86,31 @@ class TrainingRecord(Record):
     """Seconds in the block by the name of the generator's span, e.g. ``alignment``."""
 
 
-class TimingRecord(Record):
+class LaunchedRecord(Record):
+    """Base of what is recorded of one launch: fresh processes, one for each generator, that are timed in turn."""
+
+    seed: int
+    """Training seed of the weights that ran."""
+    launch: int
+    """Number of the launch, from 0."""
+    attempt: int = 1
+    """Which try of the launch; the last one counts, see :func:`last_tries`."""
+
+    @property
+    def part(self) -> Hashable:
+        """What of its try the record tells; no try tells the same twice."""
+        raise NotImplementedError
+
+
+class TimingRecord(LaunchedRecord):
     """One raw timing. Never averaged before it is stored."""
 
     stem: ClassVar[str] = "timings"
 
     generator: str
     """Name of the generator in the study."""
-    seed: int
-    """Training seed of the weights that ran."""
     scope: str
     """``end_to_end`` (prompts to decoded frames) or ``training_step`` (forward, backward, optimiser)."""
-    launch: int
-    """Number of the process launch, from 0."""
-    attempt: int = 1
-    """Which try of its launch; the last one counts."""
     block: int
     """Number of the block within its launch, from 0; -1 for warm-up."""
     position: int
@@ -115,41 +127,38 @@ class TimingRecord(Record):
     """Seconds of each occurrence of the parts of the call: ``text``, ``denoise[stage=0]``,
     ``denoise_step[stage=0]``, ``decode``, ``training_step[backward]`` ... On a GPU in its own queue."""
 
+    @property
+    def part(self) -> Hashable:
+        # In the warm-up every generator has a call at each position, in a block only one has.
+        return self.scope, self.block, self.position, self.generator if self.warmup else ""
 
-class LaunchRecord(Record):
+
+class LaunchRecord(LaunchedRecord):
     """What getting ready took in a process that was timed, and the state of the machine around it."""
 
     stem: ClassVar[str] = "launches"
 
     generator: str
     """Name of the generator in the study."""
-    seed: int
-    """Training seed of the weights that ran."""
-    launch: int
-    """Number of the process launch, from 0."""
-    attempt: int = 1
-    """Which try of its launch; the last one counts."""
     load_s: float = Field(gt=0)
     """Building the generator and reading its weights; without the start of Python and the import of torch."""
     compile_s: float | None = None
     """Compiling the network for training; None if it is not compiled."""
 
+    @property
+    def part(self) -> Hashable:
+        return self.generator
 
-class EnergyRecord(Record):
+
+class EnergyRecord(LaunchedRecord):
     """The energy of a stretch of equal calls in a launch, by one meter; never while anything is timed."""
 
     stem: ClassVar[str] = "energy"
 
     generator: str
     """Name of the generator in the study."""
-    seed: int
-    """Training seed of the weights that ran."""
     scope: str
     """``end_to_end`` or ``training_step``."""
-    launch: int
-    """Number of the process launch, from 0."""
-    attempt: int = 1
-    """Which try of its launch; the last one counts."""
     meter: str
     """``gpu`` (the whole board) or ``cpu`` (all packages)."""
     stretch: int
@@ -171,24 +180,44 @@ class EnergyRecord(Record):
             raise ValueError(f"{self.meter}: joules, or why there are none, got {self.joules} and {self.reason!r}")
         return self
 
+    @property
+    def part(self) -> Hashable:
+        return self.scope, self.stretch, self.meter
 
-class HygieneRecord(Record):
+
+class HygieneRecord(LaunchedRecord):
     """The state of the machine before and after the timings of a launch."""
 
     stem: ClassVar[str] = "hygiene"
 
-    seed: int
-    """Training seed of the weights that ran."""
-    launch: int
-    """Number of the process launch, from 0."""
-    attempt: int = 1
-    """Which try of its launch; the last one counts."""
     before: dict[str, Any]
     """Foreign processes, clocks, load, frequency governor ...; None where it cannot be read."""
     after: dict[str, Any]
     """The same once the launch was over."""
     warnings: list[str] = Field(default_factory=list)
     """What spoils the timings, in words; empty if nothing was seen that does."""
+
+    @property
+    def part(self) -> Hashable:
+        return "machine"
+
+
+def last_tries(records: Iterable[Launched]) -> list[list[Launched]]:
+    """What the last try of every (seed, launch) left, in the order in which it was recorded.
+
+    A launch that failed or was killed and was tried again appends to the same file. Processes and machine are others
+    then, so only the last try counts, as a whole. A driver that was killed cannot count its try, and the next one bears
+    the same number: then a part that was told already says where the next try begins.
+    """
+    tries: dict[tuple[int, int], dict[Hashable, Launched]] = {}
+    numbers: dict[tuple[int, int], int] = {}
+    for record in records:
+        launch = (record.seed, record.launch)
+        if record.attempt != numbers.get(launch) or record.part in tries[launch]:
+            numbers[launch] = record.attempt
+            tries[launch] = {}
+        tries[launch][record.part] = record
+    return [list(parts.values()) for parts in tries.values()]
 
 
 class SampleRecord(Record):

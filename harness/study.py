@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 import re
@@ -16,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from harness.diffusion.form import Diffusion, Form, PredictionKind, SolverName, Weighting
 from harness.errors import UsageError, unknown_name
 from harness.registry import find
+from harness.yaml_files import read_yaml, validation_message
 
 TimedScope = Literal["end_to_end", "training_step"]
 PrecisionName = Literal["float32", "bfloat16", "float16"]
@@ -319,46 +319,6 @@ def locate(name: str, folder: Literal["studies", "claims"]) -> Path:
     raise unknown_name(what, name, known, where="neither a file nor a shipped one")
 
 
-class _Loader(yaml.SafeLoader):
-    """Safe YAML without two traps: a key given twice is an error, and `off`, `on`, `yes`, `no` are words (YAML 1.2)."""
-
-    yaml_implicit_resolvers = {  # noqa: RUF012  a class variable of the base, too
-        first: [(tag, pattern) for tag, pattern in resolvers if tag != "tag:yaml.org,2002:bool"]
-        for first, resolvers in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        seen = set()
-        for key, _ in node.value:
-            if isinstance(key, yaml.ScalarNode) and (key.tag, key.value) in seen:
-                raise yaml.constructor.ConstructorError(
-                    problem=f"key '{key.value}' is given twice", problem_mark=key.start_mark
-                )
-            seen.add((key.tag, key.value) if isinstance(key, yaml.ScalarNode) else id(key))
-        return super().construct_mapping(node, deep)
-
-
-_Loader.add_implicit_resolver("tag:yaml.org,2002:bool", re.compile("^([tT]rue|TRUE|[fF]alse|FALSE)$"), list("tTfF"))
-
-
-def read_yaml(path: Path) -> Any:
-    """Safe YAML, at most 1 MB; a key must not be given twice, and only true and false are booleans.
-
-    Raises:
-        UsageError: the file cannot be read or is no YAML.
-    """
-    try:
-        if path.stat().st_size > 1_000_000:
-            raise UsageError(f"{path} has more than 1 MB; a study is a few hundred lines at most.")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}.") from error
-    except RecursionError as error:
-        raise UsageError(f"{path} is nested deeper than any study is.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} is no YAML: {error}") from error
-
-
 def load_study(path: Path) -> Study:
     """Read, check and resolve a study, plugin names included.
 
@@ -383,32 +343,3 @@ def load_study(path: Path) -> Study:
     if study.claims is not None:
         locate(study.claims, "claims")
     return study
-
-
-def validation_message(error: ValidationError, model: type[BaseModel], path: Path) -> str:
-    """All complaints of pydantic in our words: place, what we got, what would do."""
-    lines = []
-    for item in error.errors():
-        place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in item["loc"]).lstrip(".")
-        if item["type"] == "extra_forbidden":
-            key = str(item["loc"][-1])
-            known = _keys_at(model, item["loc"][:-1])
-            near = difflib.get_close_matches(key, known, n=1, cutoff=0.5)
-            hint = f" Did you mean '{near[0]}'?" if near else ""
-            lines.append(f"{path}: unknown key '{key}' at '{place}'.{hint} Known here: {', '.join(known)}.")
-        elif item["type"] == "missing":
-            lines.append(f"{path}: '{place}' is missing.")
-        else:
-            got = f" (got {item['input']!r:.80})" if item["loc"] else ""
-            lines.append(f"{path}: {place or 'study'}: {item['msg'].removeprefix('Value error, ')}{got}.")
-    return "\n".join(lines)
-
-
-def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
-    for part in location:
-        if isinstance(part, int):
-            continue
-        annotation: Any = model.model_fields[part].annotation
-        candidates = [annotation, *getattr(annotation, "__args__", ())]
-        model = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
-    return list(model.model_fields)

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from harness.records import Verdict
 from harness.store import Run, write_atomically
 from reports import csv, figures, samples, tables
+from reports.environment import environment_groups
 from reports.format import duration, moment, number
 from reports.load import REAL, RunData, load
 from reports.strip import score_strip
@@ -138,7 +139,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "other_columns": tables.columns(other, data),
         "missing": tables.missing([*every_cost, *quality, *other]),
         "gallery": gallery,
-        "environment": tables.environment(data),
+        "environment": environment_groups(data),
         "problems": [*data.problems, *gallery.problems],
         "downloads": _downloads(data),
     }

@@ -21,6 +21,7 @@ from harness.records import (
     TrainingRecord,
     UnitRecord,
     Verdict,
+    last_tries,
 )
 from harness.store import Run
 
@@ -149,7 +150,7 @@ def load(run: Run) -> RunData:
         differences = "; ".join(map(str, told)) or "it is not recorded in what"
         why = f"the run began in another environment than it ended in: {differences}"
         problems.append(Problem(what="several environments", where="environment.json", why=why))
-    looks = last_of_each(run.read(HygieneRecord), lambda record: (record.seed, record.launch))
+    looks = [look for tried in last_tries(run.read(HygieneRecord)) for look in tried]
     problems += [
         Problem(what="spoiled timings", where=f"seed {look.seed}, launch {look.launch}", why=" ".join(look.warnings))
         for look in looks
@@ -173,21 +174,10 @@ def load(run: Run) -> RunData:
         verdicts=verdicts,
         measurements=last_of_each(run.read(Measurement), _identity),
         training=last_of_each(run.read(TrainingRecord), lambda r: (r.generator, r.seed, r.step)),
-        timings=_last_tries(run.read(TimingRecord)),
+        timings=tuple(call for tried in last_tries(run.read(TimingRecord)) for call in tried),
         samples=last_of_each(run.read(SampleRecord), lambda r: (r.generator, r.seed, r.sample_id)),
         units=units,
         problems=tuple(problems),
-    )
-
-
-def _last_tries(timings: list[TimingRecord]) -> tuple[TimingRecord, ...]:
-    """The calls of the last try of each launch."""
-    last: dict[tuple[int, int], int] = {}
-    for timing in timings:
-        last[timing.seed, timing.launch] = max(timing.attempt, last.get((timing.seed, timing.launch), 0))
-    return last_of_each(
-        (timing for timing in timings if timing.attempt == last[timing.seed, timing.launch]),
-        lambda r: (r.generator, r.seed, r.scope, r.launch, r.block, r.position),
     )
 
 

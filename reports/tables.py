@@ -10,11 +10,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from harness.records import Measurement
+from reports.environment import flatten
 from reports.format import Scale, Shown, common_decimals, duration, number, scale_for, show
 from reports.load import REAL, RunData
 
@@ -49,6 +49,8 @@ _COSTS: Mapping[tuple[str, str], tuple[str, str]] = {
     ("mfu", "end_to_end"): ("Sampling", "Share of the machine's peak, one request"),
     ("energy_j[gpu]", "video"): ("Sampling", "Energy of one video, GPU"),
     ("energy_j[cpu]", "video"): ("Sampling", "Energy of one video, CPU"),
+    ("energy_j[gpu]", "solver_step"): ("Sampling", "Energy of one video over its solver steps, GPU"),
+    ("energy_j[cpu]", "solver_step"): ("Sampling", "Energy of one video over its solver steps, CPU"),
     ("full_rate_nfe", "video"): ("Sampling", "Network evaluations at full-rate cost"),
     ("nfe", "video"): ("Sampling", "Network evaluations"),
     **_memory("end_to_end", "Sampling", "one request"),
@@ -130,14 +132,6 @@ class Card:
 
     metric: str
     generators: tuple[str, ...]
-    entries: tuple[tuple[str, str], ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Group:
-    """Entries of a nested mapping under one heading."""
-
-    title: str
     entries: tuple[tuple[str, str], ...]
 
 
@@ -278,36 +272,6 @@ def span_rows(data: RunData) -> list[tuple[str, str, str, str]]:
     return rows
 
 
-def flatten(data: Any, prefix: str = "") -> tuple[tuple[str, str], ...]:
-    """A nested mapping as dotted keys and printed values; flat lists stay on one line.
-
-    Keys that end in ``_bytes`` or ``_s`` say their unit, and their values are printed in it.
-
-    >>> flatten({"size": [27, 48], "counts": {"real": 64}, "order_only": True, "memory_bytes": 2**33})
-    (('size', '27, 48'), ('counts.real', '64'), ('order_only', 'yes'), ('memory_bytes', '8\\xa0GiB'))
-    """
-    if isinstance(data, Mapping):
-        pairs = ((f"{prefix}.{key}" if prefix else str(key), value) for key, value in data.items())
-        return tuple(entry for key, value in pairs for entry in flatten(value, key))
-    if isinstance(data, list | tuple):
-        if any(isinstance(item, Mapping | list | tuple) for item in data):
-            return tuple(entry for index, item in enumerate(data) for entry in flatten(item, f"{prefix}[{index}]"))
-        return ((prefix, ", ".join(_plain(item, prefix) for item in data) or "none"),)
-    return ((prefix, _plain(data, prefix)),)
-
-
-def environment(data: RunData) -> list[Group]:
-    """What ran where: nested entries under a heading of their own, the rest under ``General``."""
-    general: list[tuple[str, str]] = []
-    groups = []
-    for key, value in data.environment.items():
-        if isinstance(value, Mapping):
-            groups.append(Group(title=str(key), entries=flatten(value)))
-        else:
-            general.extend(flatten({key: value}))
-    return ([Group(title="general", entries=tuple(general))] if general else []) + groups
-
-
 def _load(data: RunData, section: str, key: str, what: str) -> str:
     """How much one step or request handles, as the study says; empty where it does not."""
     part = data.study.get(section)
@@ -322,17 +286,6 @@ def _spelled(record: Measurement) -> str:
 def _plain_name(record: Measurement) -> tuple[str, str]:
     name, bracket, extractor = record.metric.partition("[")
     return "", f"{_SCORES.get(name, name)}{f' {bracket}{extractor}' if bracket else ''}"
-
-
-def _plain(value: Any, key: str) -> str:
-    if value is None:
-        return "–"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    unit = next((unit for suffix, unit in (("_bytes", "byte"), ("_s", "s")) if key.endswith(suffix)), None)
-    if unit and isinstance(value, int | float):
-        return str(show(value, unit))
-    return repr(value) if isinstance(value, float) else str(value)
 
 
 def _rows(

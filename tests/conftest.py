@@ -11,6 +11,9 @@ import pytest
 import yaml
 from hypothesis import settings
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is imported: several processes share the cores
+
 settings.register_profile("tpbench", deadline=None)  # a busy machine is no counterexample
 settings.load_profile("tpbench")
 

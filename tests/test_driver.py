@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import textwrap
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import psutil
 import pytest
 
+from harness.commands.tracing import trace
 from harness.driver import execute
 from harness.measure.memory import MEMORY_METRICS
 from harness.progress import Progress
@@ -82,6 +84,14 @@ def complete(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return run
 
 
+def test_a_trained_generator_can_be_traced(complete: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert trace(complete.root, generators=["tpdiff"], scope="training_step", as_json=True) == 0
+    (told,) = json.loads(capsys.readouterr().out)
+    assert told["reason"] is None
+    events = json.loads(Path(told["file"]).read_text())["traceEvents"]
+    assert {"training_step[forward]", "training_step[backward]"} <= {event.get("name") for event in events}
+
+
 def test_every_unit_of_a_study_is_done(complete: Run) -> None:
     assert {record.status for record in last_units(complete).values()} == {"done"}
     steps = {(record.generator, record.seed): record.step for record in complete.read(TrainingRecord)}
@@ -127,7 +137,7 @@ def test_costs_and_scores_are_recorded(complete: Run) -> None:
     assert 0.5 * whole < sum(value("tpdiff", "latency_s", part) for part in parts) < 1.1 * whole
     counted = [value("tpdiff", "flops", f"training_step[{part}]") for part in ("forward", "backward")]
     assert sum(counted) == pytest.approx(value("tpdiff", "flops", "training_step"))
-    assert rows["tpdiff", 3, "energy_j[gpu]", "video"].reason == "the work runs on 'cpu', no GPU takes part"
+    assert rows["tpdiff", 3, "energy_j[gpu]", "solver_step"].reason == "the work runs on 'cpu', no GPU takes part"
     assert [record.launch for record in complete.read(LaunchRecord)] == [0] * 4
     assert len(complete.read(HygieneRecord)) == 2
     assert rows["real", None, "temporal_flicker", "clips"].value is not None
@@ -300,6 +310,14 @@ def test_the_control_is_not_harmed_by_what_fails_beside_it(with_faults: tuple[Ru
         for scope in ("end_to_end", "training_step")
     }
     assert {record.generator for record in run.read(TrainingRecord)} == {"full-rate"}
+
+
+def test_a_generator_that_was_not_trained_has_no_trace_and_a_reason(
+    with_faults: tuple[Run, int, int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _, _ = with_faults
+    assert trace(run.root, generators=["Raises"], scope="end_to_end", as_json=False) == 3
+    assert "an untrained network is no substitute" in " ".join(capsys.readouterr().err.split())
 
 
 def test_what_a_plugin_prints_goes_to_its_log_and_not_into_the_protocol(with_faults: tuple[Run, int, int]) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from harness.measure.peaks import Peak
+from harness.measure.hardware import Peak
 from harness.rates import energies, throughputs, utilisations
 from harness.records import EnergyRecord, Measurement
 from harness.study import Study
@@ -93,15 +93,22 @@ def stretch(joules: float | None, *, scope: str = "end_to_end", launch: int = 0,
 
 
 def test_energy_is_told_per_video_and_per_training_step() -> None:
-    video, step = energies(STUDY, [stretch(200.0), stretch(240.0, launch=1), stretch(50.0, scope="training_step")])
+    found = energies(STUDY, [stretch(200.0), stretch(240.0, launch=1), stretch(50.0, scope="training_step")])
+    video, solver_step, step = found
     assert (video.metric, video.scope, video.unit) == ("energy_j[gpu]", "video", "J")
     assert video.value == pytest.approx((200 + 240) / 2 / 5 / 4), "five calls of four videos"
-    assert video.protocol["joules_per_solver_step"] == pytest.approx(11 / 30)
+    assert (solver_step.scope, solver_step.value) == ("solver_step", pytest.approx(11 / STUDY.sampling.steps))
     assert (step.scope, step.value) == ("training_step", 10.0)
 
 
 def test_only_the_last_try_of_a_launch_counts_and_a_lost_gpu_is_a_reason() -> None:
-    (row,) = energies(STUDY, [stretch(200.0), stretch(None, attempt=2)])
-    assert (row.value, row.reason) == (None, "the GPU is lost")
-    (row,) = energies(STUDY, [stretch(None), stretch(200.0, attempt=2)])
+    for row in energies(STUDY, [stretch(200.0), stretch(None, attempt=2)]):
+        assert (row.value, row.reason) == (None, "the GPU is lost")
+    row, _ = energies(STUDY, [stretch(None), stretch(200.0, attempt=2)])
     assert row.value == 10.0
+
+
+def test_a_try_that_a_kill_left_uncounted_is_told_by_its_repeated_stretch() -> None:
+    """The driver died before it could count the try, so the next one bears the same number."""
+    row, _ = energies(STUDY, [stretch(100.0), stretch(200.0)])
+    assert (row.value, row.n) == (10.0, 1)

@@ -8,15 +8,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from harness.measure.stats import (
-    Interval,
-    difference_interval,
-    log_distance_interval,
-    median_interval,
-    observations_needed,
-    ratio_interval,
-    tango_interval,
-)
+from harness.measure.paired import difference_interval, log_distance_interval, tango_interval
+from harness.measure.stats import Interval, median_interval, observations_needed, ratio_interval
 
 REPETITIONS = 600
 

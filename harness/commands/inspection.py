@@ -46,7 +46,7 @@ def render(root: Path, *, as_json: bool) -> int:
     from harness.records import Measurement
     from harness.registry import find
     from harness.store import Run
-    from harness.study import read_yaml
+    from harness.yaml_files import read_yaml
 
     run = Run.open(root)
     names = read_yaml(run.root / "study.yaml").get("reports", ["csv", "html"])

@@ -108,7 +108,7 @@ def make_request(
     Raises:
         UsageError: one of them names nothing, or makes no sense; says what would do.
     """
-    from harness.measure.peaks import HARDWARE
+    from harness.measure.hardware import HARDWARE
     from harness.model_files import load_model
     from harness.planning.plan import Request
     from harness.registry import find, installed

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from harness.measure.probe import STEP
-from harness.records import TimingRecord
+from harness.records import TimingRecord, last_tries
 
 DENOISE = "denoise"
 """All solver steps of a request; without text, transitions between stages and decoding."""
@@ -32,10 +32,9 @@ class Block:
 def complete_blocks(records: Iterable[TimingRecord]) -> list[Block]:
     """The blocks that were timed to their end, warm-up left out.
 
-    A launch that failed or was killed and was tried again appends its calls again; processes and machine are
-    others then, so only the last try of a (seed, launch) counts, as a whole. A block with fewer calls than its
-    order has letters was cut short and is left out. Where a generator dropped out, the later blocks are of the
-    remaining ones alone: they tell these generators' seconds, and nothing of a ratio to the one that is gone.
+    Of a launch only the last try counts. A block with fewer calls than its order has letters was cut short and is left
+    out. Where a generator dropped out, the later blocks are of the remaining ones alone: they tell these generators'
+    seconds, and nothing of a ratio to the one that is gone.
     """
     blocks = []
     for calls in whole_blocks(records):
@@ -81,22 +80,3 @@ def parts(record: TimingRecord) -> dict[str, float]:
     }
     stages = [seconds for scope, seconds in found.items() if scope.startswith(f"{DENOISE}[")]
     return found | ({DENOISE: math.fsum(stages)} if stages else {})
-
-
-def last_tries(records: Iterable[TimingRecord]) -> Iterable[list[TimingRecord]]:
-    """The calls of the last try of every (seed, launch), in the order in which they were made.
-
-    A driver that was killed cannot count the try, and the next one bears the same number: then a call that was
-    made already tells where the next try begins.
-    """
-    tries: dict[tuple[int, int], dict[tuple[str, int, int, str], TimingRecord]] = {}
-    numbers: dict[tuple[int, int], int] = {}
-    for record in records:
-        launch = (record.seed, record.launch)
-        # In the warm-up every generator has a call at each position, in a block only one has.
-        call = (record.scope, record.block, record.position, record.generator if record.warmup else "")
-        if record.attempt != numbers.get(launch) or call in tries[launch]:
-            numbers[launch] = record.attempt
-            tries[launch] = {}
-        tries[launch][call] = record
-    return [list(calls.values()) for calls in tries.values()]

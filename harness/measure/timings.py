@@ -7,9 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from statistics import median
 
-from harness.measure.blocks import Block, complete_blocks, last_tries
+from harness.measure.blocks import Block, complete_blocks
 from harness.measure.stats import Interval, median_interval, percentile_interval, ratio_interval
-from harness.records import LaunchRecord, Measurement, TimingRecord
+from harness.records import LaunchRecord, Measurement, TimingRecord, last_tries
 
 PERCENTILES = (0.5, 0.9, 0.99)
 SETTLED_CALLS = 5
@@ -115,9 +115,8 @@ def summarise_timings(
 
 def summarise_launches(launches: Iterable[LaunchRecord], timings: Iterable[TimingRecord]) -> list[Measurement]:
     """What a process takes before it is warm: ``load``, ``compile`` and the ``first_call`` of ``end_to_end``."""
-    last = {(one.generator, one.seed, one.launch): one for one in launches}
     found: dict[tuple[str, int, str], list[float]] = {}
-    for record in last.values():
+    for record in (one for tried in last_tries(launches) for one in tried):
         found.setdefault((record.generator, record.seed, "load"), []).append(record.load_s)
         if record.compile_s is not None:
             found.setdefault((record.generator, record.seed, "compile"), []).append(record.compile_s)

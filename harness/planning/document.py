@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from harness.diffusion.cost import CostPolynomial, Growth, VideoWork
-from harness.measure.peaks import Hardware
+from harness.measure.hardware import Hardware
 from harness.planning.counting import RegimeCount
 from harness.planning.memory import OPTIMISER_BYTES, TrainingMemory, training_memory
 from harness.planning.plan import Plan

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from harness.diffusion.cost import CostPolynomial, VideoWork
 from harness.errors import UsageError
 from harness.measure.flops import OperatorCall
-from harness.measure.peaks import Hardware
+from harness.measure.hardware import Hardware
 from harness.planning.counting import (
     CompanionCount,
     RegimeCount,

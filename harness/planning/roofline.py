@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from harness.errors import UsageError
 from harness.measure.flops import OperatorCall
-from harness.measure.peaks import Hardware
+from harness.measure.hardware import Hardware
 from harness.planning.passes import ATTENTION
 
 

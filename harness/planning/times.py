@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from harness.measure.peaks import Hardware
+from harness.measure.hardware import Hardware
 from harness.planning.plan import Plan
 from harness.planning.roofline import Band, pass_band
 

@@ -11,7 +11,8 @@ from harness.cli import main
 from harness.console import PIPED_WIDTH
 from harness.errors import UnitError
 from harness.store import Run
-from harness.study import Study, read_yaml
+from harness.study import Study
+from harness.yaml_files import read_yaml
 
 
 def test_version_and_help_end_well(tpbench: Tpbench) -> None:

@@ -13,19 +13,8 @@ import torch
 
 from harness.doctor import peaks_findings
 from harness.measure import hygiene, peaks
-from harness.measure.peaks import (
-    DTYPES,
-    HARDWARE,
-    MeasuredPeaks,
-    Peak,
-    device_name,
-    hardware,
-    measure_peaks,
-    mfu,
-    peak,
-    peaks_file,
-    stored_peaks,
-)
+from harness.measure.hardware import DTYPES, HARDWARE, Peak, hardware, mfu, peak
+from harness.measure.peaks import MeasuredPeaks, device_name, measure_peaks, peaks_file, stored_peaks
 
 NAMES = {
     "NVIDIA H100 80GB HBM3": "h100",

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from harness.errors import UsageError
 from harness.measure.flops import OperatorCall
-from harness.measure.peaks import Hardware
+from harness.measure.hardware import Hardware
 from harness.planning.roofline import (
     OPTIMISTIC,
     PESSIMISTIC,
