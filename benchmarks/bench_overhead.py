@@ -8,10 +8,15 @@ falls on both; the ratio of medians and its extremes stand in the extra info. Ru
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import pytest
 import torch
@@ -23,6 +28,7 @@ from baselines.full_rate import FullRate
 from harness.assembly import build_dataset, build_generator, build_request, weights_file
 from harness.diffusion.pixels import to_frames
 from harness.generator import NullProbe, Probe
+from harness.launch.local import KEEP_MEMORY
 from harness.measure.call import Call
 from harness.measure.stats import median_interval
 from harness.plan import batch_ids
@@ -35,6 +41,7 @@ from harness.worker import Session
 ROUNDS = 8
 CALLS = {"end_to_end": 200, "training_step": 200}
 """Pairs of single calls that are timed with and without a look inside."""
+WARM_UP = 20
 STEPS = 10
 """Steps per round: one block of records, as in the quick study."""
 
@@ -45,10 +52,8 @@ def seconds(work: Callable[[], object]) -> float:
     return time.perf_counter() - start
 
 
-def compare(
-    benchmark: BenchmarkFixture, harness: Callable[[], object], bare: Callable[[], object], *, rounds: int = ROUNDS
-) -> None:
-    """Alternate both sides and report harness / bare: median, extremes, and the order statistics that cover it."""
+def paired_ratios(harness: Callable[[], object], bare: Callable[[], object], *, rounds: int) -> list[float]:
+    """Both sides called in turn, who is first alternating; harness / bare of each round but the first, sorted."""
     pairs = []
     for round_number in range(rounds + 1):
         if round_number % 2:
@@ -56,14 +61,22 @@ def compare(
         else:
             theirs, ours = seconds(bare), seconds(harness)
         pairs.append((ours, theirs))
-    ratios = sorted(ours / theirs for ours, theirs in pairs[1:])
+    return sorted(ours / theirs for ours, theirs in pairs[1:])
+
+
+def tell(benchmark: BenchmarkFixture, ratios: list[float]) -> None:
+    """Report harness / bare: median, extremes, and the order statistics that cover it."""
     benchmark.extra_info["harness / bare, median of pairs"] = round(median(ratios), 4)
     benchmark.extra_info["harness / bare, smallest and largest"] = [round(ratios[0], 4), round(ratios[-1], 4)]
     inside = median_interval(ratios)
     interval = "" if inside.lo is None else f" ({inside.lo:.4f} to {inside.hi:.4f} at 95 %)"
     benchmark.extra_info["95 % interval of the median"] = [inside.lo, inside.hi]
-    extremes = f"{ratios[0]:.4f} to {ratios[-1]:.4f}, {rounds} pairs"
+    extremes = f"{ratios[0]:.4f} to {ratios[-1]:.4f}, {len(ratios)} pairs"
     print(f"\nharness / bare: median {median(ratios):.4f}{interval}, extremes {extremes}")
+
+
+def compare(benchmark: BenchmarkFixture, harness: Callable[[], object], bare: Callable[[], object]) -> None:
+    tell(benchmark, paired_ratios(harness, bare, rounds=ROUNDS))
     benchmark.pedantic(harness, rounds=1)
 
 
@@ -143,9 +156,24 @@ def test_sampling_step(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     compare(benchmark, with_harness, bare)
 
 
-@pytest.mark.parametrize("scope", ["end_to_end", "training_step"])
+@pytest.mark.parametrize("scope", sorted(CALLS))
 def test_a_timed_call(benchmark: BenchmarkFixture, scope: str) -> None:
-    """A call with every span and step marked, as timings are taken, against the same call that nobody looks into."""
+    """A call with every span and step marked, as timings are taken, against the same call that nobody looks into.
+
+    In a process that keeps freed memory, as those do that a study times.
+    """
+    command = [sys.executable, __file__, scope]
+    options = {"env": os.environ | KEEP_MEMORY, "capture_output": True, "text": True, "check": True}
+    done = benchmark.pedantic(subprocess.run, args=(command,), kwargs=options, rounds=1)
+    found = json.loads(done.stdout)
+    tell(benchmark, found["ratios"])
+    share = found["marks_s"] / found["bare_s"]
+    benchmark.extra_info["marks alone, share of a call"] = share
+    print(f"marks alone: {1e6 * found['marks_s']:.0f} us of a call of {found['bare_s']:.3f} s, {share:.4%}")
+
+
+def look_inside(scope: str) -> dict[str, object]:
+    """Ratios of calls that are looked into to calls that are not, and the seconds of the marks without the work."""
     study, generator = quick("full-rate")
     dataset = build_dataset(study)
     request = build_request(study, dataset, range(1))
@@ -155,8 +183,31 @@ def test_a_timed_call(benchmark: BenchmarkFixture, scope: str) -> None:
     def work(probe: Probe) -> object:
         return generator.generate(request, probe) if scope == "end_to_end" else trainer.train_step(batch, probe)
 
-    def measured() -> None:
+    def measured() -> dict[str, Any]:
         call = Call("cpu")
-        call.measure(lambda: work(call.probe))
+        return call.measure(lambda: work(call.probe))
 
-    compare(benchmark, measured, lambda: work(NullProbe()), rounds=CALLS[scope])
+    spans = [name for name, occurrences in measured()["spans_s"].items() for _ in occurrences]
+
+    def marks_alone() -> None:
+        call = Call("cpu")
+
+        def open_spans() -> None:
+            for name in spans:
+                with call.probe.span(name):
+                    pass
+
+        call.measure(open_spans)
+
+    for _ in range(WARM_UP):
+        measured()
+    ratios = paired_ratios(measured, lambda: work(NullProbe()), rounds=CALLS[scope])
+    return {
+        "ratios": ratios,
+        "bare_s": median(seconds(lambda: work(NullProbe())) for _ in range(WARM_UP)),
+        "marks_s": median(seconds(marks_alone) for _ in range(1000)),
+    }
+
+
+if __name__ == "__main__":
+    print(json.dumps(look_inside(sys.argv[1])))
