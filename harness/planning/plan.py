@@ -140,6 +140,7 @@ def make_plan(request: Request) -> Plan:
     latent = model.latent(frames=frames, height=height, width=width, batch=request.batch)
     counted = frames_to_count([stage.frames for stage in work.stages], latent.frames)
     network = model.network(dtype=model.dtype)
+    gc.freeze()  # the libraries are loaded by now and stay: to search them for garbage takes two seconds
     numbers, size = parameters(network), weight_bytes(network)
     inputs = model.inputs(network, latent)
     activation_bytes = most_alive(lambda: network.eval()(**inputs))
