@@ -116,12 +116,20 @@ class Plan:
 
 @contextmanager
 def _uncollected() -> Iterator[None]:
-    """No garbage collection: imports and passes make many small objects that stay, and each search is in vain."""
+    """No garbage collection: imports and passes make many small objects that stay, and each search is in vain.
+
+    Nor afterwards: a search through the libraries takes two seconds, and mostly the process is about to end. What a
+    plan leaves is collected before the next.
+    """
+    if gc.get_freeze_count():
+        gc.unfreeze()
+        gc.collect()
     before = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
+        gc.freeze()
         if before:
             gc.enable()
 
@@ -140,7 +148,6 @@ def make_plan(request: Request) -> Plan:
     latent = model.latent(frames=frames, height=height, width=width, batch=request.batch)
     counted = frames_to_count([stage.frames for stage in work.stages], latent.frames)
     network = model.network(dtype=model.dtype)
-    gc.freeze()  # the libraries are loaded by now and stay: to search them for garbage takes two seconds
     numbers, size = parameters(network), weight_bytes(network)
     inputs = model.inputs(network, latent)
     activation_bytes = most_alive(lambda: network.eval()(**inputs))
