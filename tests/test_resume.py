@@ -137,7 +137,8 @@ def test_trainings_side_by_side_can_be_stopped_and_resume_to_the_same_outcome(
 ) -> None:
     stopped, code = kill_when(tmp_path, both_in_training, "--jobs", "2", sent=signal.SIGTERM)
     assert code == 130
-    assert not stopped.read(UnitRecord), "what was stopped is neither done nor failed"
+    ended = [record.status for record in stopped.read(UnitRecord)]
+    assert ended in ([], ["done"]), "what was stopped is neither done nor failed; one may have ended before"
     run = finish(tmp_path, "--jobs", "2")
     assert outcome(run) == outcome(uninterrupted)
     assert {record.beside for record in run.read(TrainingRecord)} == {1}
