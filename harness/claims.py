@@ -35,10 +35,10 @@ from harness import evidence
 from harness.errors import NotComparableError, UsageError
 from harness.evidence import Finding
 from harness.facts import Facts
+from harness.input_files import read_yaml, validation_message
 from harness.records import Evidence, Verdict, VerdictWord
 from harness.store import Run
 from harness.study import Study, locate
-from harness.yaml_files import read_yaml, validation_message
 
 
 class _Section(BaseModel):

@@ -18,10 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from harness.errors import TpbenchError, UsageError, unknown_name
+from harness.input_files import read_small, read_yaml
 from harness.published import PublishedModel
 from harness.registry import find, installed
 
-MOST_BYTES = 1_000_000
 MOST_LAYERS = 256
 MOST_LAYERS_A_BLOCK = 16
 MOST_CHANNELS = 1_000_000
@@ -57,12 +57,7 @@ def _registered(name: str, *, where: str = "") -> PublishedModel:
 
 
 def _from_yaml(path: Path) -> PublishedModel:
-    from harness.yaml_files import read_yaml
-
-    try:
-        data = read_yaml(path)
-    except ValueError as error:  # dates that do not exist, numbers of thousands of digits
-        raise UsageError(f"{path} is no YAML: {error}") from error
+    data = read_yaml(path)
     if not isinstance(data, dict) or not all(isinstance(key, str) for key in data):
         raise UsageError(f"{path}: expected {', '.join(YAML_KEYS)} and their values, got {type(data).__name__}.")
     for key in data:
@@ -95,16 +90,8 @@ def _from_json(path: Path) -> PublishedModel:
 
 
 def _read_json(path: Path) -> Any:
-    try:
-        if path.stat().st_size > MOST_BYTES:
-            raise UsageError(f"{path} has more than 1 MB; a configuration is a few dozen lines.")
-        return json.loads(path.read_text(encoding="utf-8"), object_pairs_hook=_each_once)
-    except OSError as error:
-        raise UsageError(f"cannot read {path}: {error.strerror}.") from error
-    except RecursionError as error:
-        raise UsageError(f"{path} is nested deeper than any configuration is.") from error
-    except ValueError as error:  # broken JSON, other encodings, a key given twice, numbers of thousands of digits
-        raise UsageError(f"{path} is no JSON: {error}") from error
+    form = {"form": "JSON", "what": "configuration", "size": "a few dozen lines"}
+    return read_small(path, lambda text: json.loads(text, object_pairs_hook=_each_once), **form)
 
 
 def _each_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -129,7 +129,7 @@ def energies(study: Study, records: Iterable[EnergyRecord]) -> list[Measurement]
     out: a counter that moves every tenth of a second cannot tell them apart.
     """
     by_row: dict[tuple[str, str, str], list[EnergyRecord]] = {}
-    for record in (one for tried in last_tries(records) for one in tried):
+    for record in last_tries(records):
         by_row.setdefault((record.generator, record.scope, record.meter), []).append(record)
     rows = []
     for (generator, scope, meter), stretches in sorted(by_row.items()):

@@ -5,6 +5,7 @@ Missing is a value: ``value=None`` always comes with a ``reason``.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Hashable, Iterable
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
@@ -97,9 +98,9 @@ class LaunchedRecord(Record):
     """Which try of the launch; the last one counts, see :func:`last_tries`."""
 
     @property
+    @abstractmethod
     def part(self) -> Hashable:
         """What of its try the record tells; no try tells the same twice."""
-        raise NotImplementedError
 
 
 class TimingRecord(LaunchedRecord):
@@ -202,8 +203,8 @@ class HygieneRecord(LaunchedRecord):
         return "machine"
 
 
-def last_tries(records: Iterable[Launched]) -> list[list[Launched]]:
-    """What the last try of every (seed, launch) left, in the order in which it was recorded.
+def last_tries(records: Iterable[Launched]) -> list[Launched]:
+    """What the last try of every (seed, launch) left, launch by launch in the order in which it was recorded.
 
     A launch that failed or was killed and was tried again appends to the same file. Processes and machine are others
     then, so only the last try counts, as a whole. A driver that was killed cannot count its try, and the next one bears
@@ -217,7 +218,7 @@ def last_tries(records: Iterable[Launched]) -> list[list[Launched]]:
             numbers[launch] = record.attempt
             tries[launch] = {}
         tries[launch][record.part] = record
-    return [list(parts.values()) for parts in tries.values()]
+    return [record for parts in tries.values() for record in parts.values()]
 
 
 class SampleRecord(Record):

@@ -14,8 +14,8 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from harness.diffusion.form import Diffusion, Form, PredictionKind, SolverName, Weighting
 from harness.errors import UsageError, unknown_name
+from harness.input_files import read_yaml, validation_message
 from harness.registry import find
-from harness.yaml_files import read_yaml, validation_message
 
 TimedScope = Literal["end_to_end", "training_step"]
 PrecisionName = Literal["float32", "bfloat16", "float16"]

@@ -150,10 +150,9 @@ def load(run: Run) -> RunData:
         differences = "; ".join(map(str, told)) or "it is not recorded in what"
         why = f"the run began in another environment than it ended in: {differences}"
         problems.append(Problem(what="several environments", where="environment.json", why=why))
-    looks = [look for tried in last_tries(run.read(HygieneRecord)) for look in tried]
     problems += [
         Problem(what="spoiled timings", where=f"seed {look.seed}, launch {look.launch}", why=" ".join(look.warnings))
-        for look in looks
+        for look in last_tries(run.read(HygieneRecord))
         if look.warnings
     ]
     if torn := run.torn_lines():
@@ -174,7 +173,7 @@ def load(run: Run) -> RunData:
         verdicts=verdicts,
         measurements=last_of_each(run.read(Measurement), _identity),
         training=last_of_each(run.read(TrainingRecord), lambda r: (r.generator, r.seed, r.step)),
-        timings=tuple(call for tried in last_tries(run.read(TimingRecord)) for call in tried),
+        timings=tuple(last_tries(run.read(TimingRecord))),
         samples=last_of_each(run.read(SampleRecord), lambda r: (r.generator, r.seed, r.sample_id)),
         units=units,
         problems=tuple(problems),

@@ -137,7 +137,8 @@ def test_costs_and_scores_are_recorded(complete: Run) -> None:
     assert 0.5 * whole < sum(value("tpdiff", "latency_s", part) for part in parts) < 1.1 * whole
     counted = [value("tpdiff", "flops", f"training_step[{part}]") for part in ("forward", "backward")]
     assert sum(counted) == pytest.approx(value("tpdiff", "flops", "training_step"))
-    assert rows["tpdiff", 3, "energy_j[gpu]", "solver_step"].reason == "the work runs on 'cpu', no GPU takes part"
+    for scope in ("video", "solver_step"):
+        assert rows["tpdiff", 3, "energy_j[gpu]", scope].reason == "the work runs on 'cpu', no GPU takes part"
     assert [record.launch for record in complete.read(LaunchRecord)] == [0] * 4
     assert len(complete.read(HygieneRecord)) == 2
     assert rows["real", None, "temporal_flicker", "clips"].value is not None

@@ -26,7 +26,8 @@ STUDY = {
     "backbone": {"name": "tiny-dit", "options": {"width": 32, "depth": 2}},
     "generators": [{"name": "full-rate"}, {"name": "tpdiff", "options": {"stages": 2}}],
     "control": "full-rate",
-    "training": {"steps": 40, "batch": 8, "learning_rate": 2e-3, "block": 4, "checkpoint": 4},
+    # Long enough that of two trainings side by side none ends before the other has begun, on busy cores either.
+    "training": {"steps": 200, "batch": 8, "learning_rate": 2e-3, "block": 4, "checkpoint": 4},
     "sampling": {"videos": 8, "batch": 4, "steps": 4},
     "latency": {"launches": 1, "blocks": 1, "warmup": 1, "more_launches": 0, "stretch_s": 0},
     "metrics": ["temporal_flicker", "motion_energy_ratio"],
@@ -137,8 +138,7 @@ def test_trainings_side_by_side_can_be_stopped_and_resume_to_the_same_outcome(
 ) -> None:
     stopped, code = kill_when(tmp_path, both_in_training, "--jobs", "2", sent=signal.SIGTERM)
     assert code == 130
-    ended = [record.status for record in stopped.read(UnitRecord)]
-    assert ended in ([], ["done"]), "what was stopped is neither done nor failed; one may have ended before"
+    assert not stopped.read(UnitRecord), "what was stopped is neither done nor failed"
     run = finish(tmp_path, "--jobs", "2")
     assert outcome(run) == outcome(uninterrupted)
     assert {record.beside for record in run.read(TrainingRecord)} == {1}

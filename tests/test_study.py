@@ -13,8 +13,8 @@ import yaml
 
 from harness.assembly import build_dataset, build_generator
 from harness.errors import UsageError
+from harness.input_files import read_yaml
 from harness.study import Study, load_study, locate, shipped
-from harness.yaml_files import read_yaml
 
 Edit = Callable[[dict[str, Any]], None]
 

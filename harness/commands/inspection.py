@@ -43,10 +43,10 @@ def render(root: Path, *, as_json: bool) -> int:
 
     The study is read but not resolved: a reader need not have the generators that made the run.
     """
+    from harness.input_files import read_yaml
     from harness.records import Measurement
     from harness.registry import find
     from harness.store import Run
-    from harness.yaml_files import read_yaml
 
     run = Run.open(root)
     names = read_yaml(run.root / "study.yaml").get("reports", ["csv", "html"])

@@ -16,8 +16,8 @@ from filelock import FileLock, Timeout
 from pydantic import ValidationError
 
 from harness.errors import UnitError, UsageError
+from harness.input_files import validation_message
 from harness.study import Study
-from harness.yaml_files import validation_message
 
 
 def with_plugins(study: Study, plugins: Sequence[str], path: Path) -> Study:

@@ -58,12 +58,11 @@ def complete_blocks(records: Iterable[TimingRecord]) -> list[Block]:
 
 def whole_blocks(records: Iterable[TimingRecord]) -> Iterable[list[TimingRecord]]:
     """The calls of each block that counts; see :func:`complete_blocks`."""
-    for tried in last_tries(records):
-        blocks: dict[tuple[str, int], list[TimingRecord]] = {}
-        for record in tried:
-            if not record.warmup:
-                blocks.setdefault((record.scope, record.block), []).append(record)
-        yield from (calls for calls in blocks.values() if len(calls) == len(calls[0].order))
+    blocks: dict[tuple[int, int, str, int], list[TimingRecord]] = {}
+    for record in last_tries(records):
+        if not record.warmup:
+            blocks.setdefault((record.seed, record.launch, record.scope, record.block), []).append(record)
+    yield from (calls for calls in blocks.values() if len(calls) == len(calls[0].order))
 
 
 def parts(record: TimingRecord) -> dict[str, float]:

@@ -72,7 +72,7 @@ def _within(interval: Interval, precision: float) -> bool:
 def _restless_launches(records: Iterable[TimingRecord]) -> Counter[tuple[str, str]]:
     """(generator, scope) to the launches whose warm-up came to its limit before it settled."""
     warmed: dict[tuple[str, str, int, int], list[float]] = {}
-    for record in (record for tried in last_tries(records) for record in tried if record.warmup):
+    for record in (one for one in last_tries(records) if one.warmup):
         warmed.setdefault((record.generator, record.scope, record.seed, record.launch), []).append(record.seconds)
     return Counter((generator, scope) for (generator, scope, *_), calls in warmed.items() if not settled(calls))
 
@@ -116,11 +116,11 @@ def summarise_timings(
 def summarise_launches(launches: Iterable[LaunchRecord], timings: Iterable[TimingRecord]) -> list[Measurement]:
     """What a process takes before it is warm: ``load``, ``compile`` and the ``first_call`` of ``end_to_end``."""
     found: dict[tuple[str, int, str], list[float]] = {}
-    for record in (one for tried in last_tries(launches) for one in tried):
+    for record in last_tries(launches):
         found.setdefault((record.generator, record.seed, "load"), []).append(record.load_s)
         if record.compile_s is not None:
             found.setdefault((record.generator, record.seed, "compile"), []).append(record.compile_s)
-    for timing in (one for tried in last_tries(timings) for one in tried):
+    for timing in last_tries(timings):
         if timing.warmup and timing.position == 0 and timing.scope == "end_to_end":
             found.setdefault((timing.generator, timing.seed, "first_call"), []).append(timing.seconds)
     rows = []

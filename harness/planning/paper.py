@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from harness.errors import UsageError
-from harness.yaml_files import read_yaml, validation_message
+from harness.input_files import read_yaml, validation_message
 
 SHIPPED = Path(__file__).with_name("paper.yaml")
 

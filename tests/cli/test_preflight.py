@@ -10,8 +10,8 @@ import pytest
 from command_line import FakeDriver, Tpbench, only_run, study_file
 from harness.commands.preflight import run_name
 from harness.commands.run import command_line
+from harness.input_files import read_yaml
 from harness.study import Study, shipped
-from harness.yaml_files import read_yaml
 
 
 def test_a_gpu_that_is_not_there_is_refused_before_anything_is_written(

@@ -10,9 +10,9 @@ from command_line import VERDICT, FakeDriver, Tpbench, done, failed, only_run
 from harness.cli import main
 from harness.console import PIPED_WIDTH
 from harness.errors import UnitError
+from harness.input_files import read_yaml
 from harness.store import Run
 from harness.study import Study
-from harness.yaml_files import read_yaml
 
 
 def test_version_and_help_end_well(tpbench: Tpbench) -> None:

@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from harness.input_files import read_yaml
 from harness.records import Evidence, UnitRecord, Verdict
 from harness.store import Run
 from harness.study import Study, shipped
-from harness.yaml_files import read_yaml
 
 Tpbench = Callable[..., "Outcome"]
 WHEN = "2026-01-01T00:00:00+00:00"

@@ -1,9 +1,10 @@
-"""YAML that people write: read safely, checked against a model, and told in our words what is wrong with it."""
+"""Small files that people write, YAML above all: read safely, checked against a model, complaints in our words."""
 
 from __future__ import annotations
 
 import difflib
 import re
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UsageError
+
+MOST_BYTES = 1_000_000
+"""Of a file that a person has written."""
 
 
 class _Loader(yaml.SafeLoader):
@@ -41,16 +45,33 @@ def read_yaml(path: Path) -> Any:
     Raises:
         UsageError: the file cannot be read or is no YAML.
     """
+    form = {"form": "YAML", "what": "study", "size": "a few hundred lines at most"}
+    return read_small(path, lambda text: yaml.load(text, Loader=_Loader), **form)
+
+
+def read_small(path: Path, parse: Callable[[str], Any], *, form: str, what: str, size: str) -> Any:
+    """What ``parse`` makes of a file of at most 1 MB.
+
+    Args:
+        path: of the file.
+        parse: raises ValueError or yaml.YAMLError for what it does not understand.
+        form: the format's name.
+        what: of what kind the file is.
+        size: how long such a file is, in words.
+
+    Raises:
+        UsageError: the file cannot be read or understood.
+    """
     try:
-        if path.stat().st_size > 1_000_000:
-            raise UsageError(f"{path} has more than 1 MB; a study is a few hundred lines at most.")
-        return yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)
+        if path.stat().st_size > MOST_BYTES:
+            raise UsageError(f"{path} has more than 1 MB; a {what} is {size}.")
+        return parse(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise UsageError(f"cannot read {path}: {error.strerror}.") from error
     except RecursionError as error:
-        raise UsageError(f"{path} is nested deeper than any study is.") from error
-    except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise UsageError(f"{path} is no YAML: {error}") from error
+        raise UsageError(f"{path} is nested deeper than any {what} is.") from error
+    except (ValueError, yaml.YAMLError) as error:  # other encodings, broken or doubled keys, numbers too long
+        raise UsageError(f"{path} is no {form}: {error}") from error
 
 
 def validation_message(error: ValidationError, model: type[BaseModel], path: Path) -> str:
