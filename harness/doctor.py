@@ -135,13 +135,15 @@ def weights_findings() -> list[Finding]:
 def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, Any]]:
     """Measure what a device does at most, beside what its vendor's sheet says; about ten seconds, nothing else running.
 
+    What a quiet machine did is kept for later runs; what others slowed down is told and not kept.
+
     Returns:
         The findings, and the same for ``--json``: ``device``, what was ``measured``
         (:class:`harness.measure.peaks.MeasuredPeaks`) and ``sheet``, None for a device that is in no table.
     """
     from harness.measure.hardware import DTYPES, hardware
     from harness.measure.hygiene import look, warnings
-    from harness.measure.peaks import measure_peaks, peaks_file
+    from harness.measure.peaks import keep_peaks, measure_peaks
 
     before = look(device)
     measured = measure_peaks(device, threads)
@@ -162,13 +164,15 @@ def peaks_findings(device: str, threads: int) -> tuple[list[Finding], dict[str, 
     else:
         shown = _of_sheet(copied, card.bandwidth_bytes_s if card else None)
         findings.append(Finding(subject="copy", state="ok", detail=f"{_rate(copied, 'B/s')} read and written{shown}"))
-    if "file" in measured.reasons:
-        advice = "set TPBENCH_CACHE to a folder that can be written"
-        findings.append(Finding(subject="cache", state="problem", detail=f"{measured.reasons['file']}; {advice}"))
     if spoiled:
-        peaks_file(measured.name, threads, measured.torch).unlink(missing_ok=True)
         advice = "these peaks are too low and were not kept; measure again when the machine is quiet"
         findings.append(Finding(subject="machine", state="problem", detail=f"{' '.join(spoiled)} So {advice}."))
+    else:
+        try:
+            keep_peaks(measured)
+        except OSError as error:
+            detail = f"they could not be kept: {error.strerror}; set TPBENCH_CACHE to a folder that can be written"
+            findings.append(Finding(subject="cache", state="problem", detail=detail))
     data = {
         "device": device,
         "measured": measured.model_dump(mode="json"),

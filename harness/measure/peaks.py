@@ -62,7 +62,7 @@ class MeasuredPeaks(BaseModel):
     sizes: dict[str, int]
     """Side of the best matrices by number format; ``copy``: bytes of the best copy."""
     reasons: dict[str, str]
-    """Why a format, the ``copy`` or the ``file`` is missing."""
+    """Why a format or the ``copy`` is missing."""
     seconds: _Positive
     """What the measurement took."""
 
@@ -95,7 +95,7 @@ class StoredPeaks:
 
 
 def measure_peaks(device: str, threads: int, *, budget_s: float = BUDGET_S) -> MeasuredPeaks:
-    """Measure a device, nothing else running, and keep the result for :func:`stored_peaks`. Takes ``budget_s``.
+    """Measure a device, nothing else running; takes ``budget_s``.
 
     Args:
         device: ``cpu`` or ``cuda...``.
@@ -118,7 +118,7 @@ def measure_peaks(device: str, threads: int, *, budget_s: float = BUDGET_S) -> M
             except RuntimeError as error:  # a format without kernels here, or not enough memory
                 reasons[what] = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
     bandwidth = rates.pop("copy", None)
-    measured = MeasuredPeaks(
+    return MeasuredPeaks(
         name=device_name(device),
         threads=threads,
         torch=torch.__version__,
@@ -128,11 +128,16 @@ def measure_peaks(device: str, threads: int, *, budget_s: float = BUDGET_S) -> M
         reasons=reasons,
         seconds=time.monotonic() - start,
     )
-    try:
-        write_atomically(peaks_file(measured.name, threads, measured.torch), measured.model_dump_json(indent=2) + "\n")
-    except OSError as error:
-        return measured.model_copy(update={"reasons": {**reasons, "file": f"it could not be kept: {error.strerror}"}})
-    return measured
+
+
+def keep_peaks(measured: MeasuredPeaks) -> None:
+    """Keep a measurement for :func:`stored_peaks`, in place of an earlier one.
+
+    Raises:
+        OSError: the cache cannot be written; what was there is as it was.
+    """
+    file = peaks_file(measured.name, measured.threads, measured.torch)
+    write_atomically(file, measured.model_dump_json(indent=2) + "\n")
 
 
 def stored_peaks(device: str, threads: int) -> StoredPeaks:
