@@ -8,7 +8,7 @@ from pytest_benchmark.fixture import BenchmarkFixture
 from scipy import linalg
 
 from harness import weights
-from harness.metrics.features.transnetv2 import load_features
+from harness.metrics.features.transnetv2 import load_on
 from harness.metrics.frechet import frechet_distance
 
 CLIPS = 4
@@ -31,7 +31,7 @@ def through_sqrtm(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov
 @pytest.mark.parametrize("size", [16, 64, 256])
 def test_transnetv2_features(benchmark: BenchmarkFixture, size: int) -> None:
     weights.fetch("transnetv2")
-    extractor = load_features()
+    extractor = load_on("cpu")
     clips = np.random.default_rng(0).integers(0, 256, (CLIPS, 16, size, size, 3), dtype=np.uint8)
     features = benchmark(extractor, clips)
     benchmark.extra_info["seconds_per_clip"] = benchmark.stats.stats.median / CLIPS

@@ -256,6 +256,18 @@ def weights_fetch_command(
     raise typer.Exit(fetch(names or [], everything=everything, as_json=as_json))
 
 
+@weights_app.command("add")
+def weights_add_command(
+    name: Annotated[str, typer.Argument(help="Name of `tpbench weights list`.")],
+    file: Annotated[Path, typer.Argument(help="The file that you have.")],
+    as_json: Json = False,
+) -> None:
+    """Take a file that tpbench cannot fetch (I3D, CLIP, DINO ...) into the cache."""
+    from harness.commands.weights import add
+
+    raise typer.Exit(add(name, file, as_json=as_json))
+
+
 @weights_app.command("verify")
 def weights_verify_command(as_json: Json = False) -> None:
     """Hash what is in the cache and compare; 3 if a file is not the pinned one."""

@@ -245,10 +245,10 @@ def _demand_one_shape(folder: Path, clips: list[_Clip]) -> None:
 
 
 def _video_set(folder: Path, clips: list[_Clip], update: Callable[[int], None]) -> VideoSet:
-    content = hashlib.sha256()
+    digests = []
     for done, clip in enumerate(clips, start=1):
         frames = clip.read()
-        content.update(repr(frames.shape).encode() + hashlib.sha256(frames.tobytes()).digest())
+        digests.append(hashlib.sha256(repr(frames.shape).encode() + frames.tobytes()).hexdigest())
         update(done)
     rates = [clip.file.fps for clip in clips]
     known = [rate for rate in rates if rate is not None]
@@ -259,7 +259,7 @@ def _video_set(folder: Path, clips: list[_Clip], update: Callable[[int], None]) 
         read=lambda index: clips[index].read(),
         frames=clips[0].frames,
         size=clips[0].file.size,
-        digest=content.hexdigest(),
+        digests=tuple(digests),
         fps=known[0] if one_rate else None,
     )
 
@@ -282,9 +282,11 @@ def _watched_score(
 
             return replace(side, read=read)
 
-        return _score(
+        answer = _score(
             judge, watched(generated, "generated"), watched(reference, "reference") if reference else None, tools
         )
+        update(total)  # what the cache knows was not read
+        return answer
 
 
 def _score(judge: Metric, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:

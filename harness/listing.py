@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from harness.errors import unknown_name
-from harness.registry import KINDS, Kind, Plugin, installed
+from harness.registry import KINDS, Kind, Plugin, names
 
 CHECK_TIMEOUT_S = 120
 
@@ -39,7 +39,7 @@ class Checked:
 
 
 def plugins(kind: str | None) -> list[Plugin]:
-    """Installed plugins of a kind, or of all kinds; imports none of them.
+    """Installed plugins of a kind, or of all kinds, by every name that can be asked for; imports none of them.
 
     Raises:
         UsageError: there is no such kind.
@@ -50,14 +50,15 @@ def plugins(kind: str | None) -> list[Plugin]:
     kinds: Sequence[Kind] = [known for known in KINDS if kind in (None, known)]
     if not kinds:
         raise unknown_name("kind", str(kind), KINDS, where="tpbench list KIND")
-    return [plugin for known in kinds for plugin in installed(known).values()]
+    return [plugin for known in kinds for plugin in names(known).values()]
 
 
 def check(found: Sequence[Plugin]) -> list[Checked]:
-    """Import each plugin in its own process: a crash, a hang or an exit is a row, not the end of the list."""
+    """Import each target in its own process: a crash, a hang or an exit is a row, not the end of the list."""
+    targets = {(plugin.kind, plugin.target): plugin for plugin in found}  # the members of a family share one
     with ThreadPoolExecutor(max_workers=os.cpu_count()) as pool:
-        errors = list(pool.map(load_error, found))
-    return [Checked(plugin=plugin, error=error) for plugin, error in zip(found, errors, strict=True)]
+        errors = dict(zip(targets, pool.map(load_error, targets.values()), strict=True))
+    return [Checked(plugin=plugin, error=errors[plugin.kind, plugin.target]) for plugin in found]
 
 
 def load_error(plugin: Plugin) -> str | None:

@@ -1,22 +1,39 @@
 """Find generators, backbones, metrics, data sets and reporters by name, without importing any of them.
 
 ``tpbench list`` reads entry-point metadata only. A plugin is imported when it is used, and no earlier.
+
+A plugin may be a family: ``fvd[extractor]`` stands for ``fvd[x]`` with each ``x`` of the kind ``extractors``; its
+target is called with ``x``. So who adds an extractor has every metric of features on it, and who adds a metric of
+features has it on every extractor.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.util
+import re
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 from harness.errors import UsageError, unknown_name
 
-Kind = Literal["generators", "backbones", "metrics", "datasets", "reporters", "models", "planners"]
+Kind = Literal[
+    "generators",
+    "backbones",
+    "metrics",
+    "extractors",
+    "datasets",
+    "reporters",
+    "models",
+    "planners",
+]
 KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_BRACKETS = re.compile(r"(?P<base>.+)\[(?P<inside>[^\[\]]+)\]")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +46,11 @@ class Plugin:
     """``package.module:attribute``, or ``path/to/file.py:attribute``."""
     distribution: str
     """``name version`` of the package that ships it, or ``file``."""
+    member: str | None = None
+    """What the target of a family is called with; None for a plugin that is none, and for the family itself."""
 
     def load(self) -> Any:
-        """Import the target.
+        """Import the target; of a family's member, what makes it without arguments.
 
         Raises:
             UsageError: the module or the attribute does not exist or fails on import; the cause is chained.
@@ -39,12 +58,13 @@ class Plugin:
         place, _, attribute = self.target.rpartition(":")
         try:
             module = _module_from_file(Path(place)) if place.endswith(".py") else importlib.import_module(place)
-            return getattr(module, attribute)
+            target = getattr(module, attribute)
         except Exception as cause:
             raise UsageError(
                 f"cannot load {self.kind[:-1]} '{self.name}' from '{self.target}': {type(cause).__name__}: {cause}. "
                 f"Check that its package is installed completely; `tpbench list --check` tries each plugin."
             ) from cause
+        return target if self.member is None else partial(target, self.member)
 
 
 def _module_from_file(path: Path) -> Any:
@@ -63,7 +83,7 @@ def _module_from_file(path: Path) -> Any:
 
 
 def installed(kind: Kind) -> dict[str, Plugin]:
-    """All plugins of a kind, by name, in alphabetical order. Reads metadata only."""
+    """All plugins of a kind, by name, in alphabetical order; a family is one. Reads metadata only."""
     found = {}
     for point in sorted(entry_points(group=f"tpbench.{kind}"), key=lambda point: point.name):
         found[point.name] = Plugin(kind=kind, name=point.name, target=point.value, distribution=_distribution(point))
@@ -79,11 +99,29 @@ def find(kind: Kind, name: str, *, where: str = "") -> Plugin:
 
     Raises:
         UsageError: nobody knows the name; lists the nearest and all known ones.
+
+    >>> find("metrics", "fvd[transnetv2]").member
+    'transnetv2'
     """
     path, separator, attribute = name.rpartition(":")
     if separator and path.endswith(".py") and attribute.isidentifier():
         return Plugin(kind=kind, name=name, target=name, distribution="file")
-    plugins = installed(kind)
-    if name not in plugins:
-        raise unknown_name(kind[:-1], name, plugins, where=where)
-    return plugins[name]
+    offered = names(kind)
+    if name not in offered:
+        raise unknown_name(kind[:-1], name, offered, where=where)
+    return offered[name]
+
+
+def names(kind: Kind) -> dict[str, Plugin]:
+    """All plugins of a kind by the names that can be asked for: in place of a family its members."""
+    found = {}
+    for plugin in installed(kind).values():
+        brackets = _BRACKETS.fullmatch(plugin.name)
+        members = next((of for of in KINDS if brackets and brackets["inside"] == of[:-1]), None)
+        if brackets is None or members is None:
+            found[plugin.name] = plugin
+            continue
+        for member in installed(members):
+            name = f"{brackets['base']}[{member}]"
+            found.setdefault(name, replace(plugin, name=name, member=member))
+    return found

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from harness.assembly import build_dataset
-from harness.errors import MediaError, UnitError
+from harness.errors import MediaError, NotComparableError, UnitError
 from harness.metrics.base import SCOPE, Tools, VideoSet, measurement
 from harness.plan import REAL
 from harness.records import Measurement, Record, SampleRecord, SampleScores
@@ -30,13 +30,12 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
 
     Returns a :class:`Measurement` with scope ``clips``, and a :class:`SampleScores` where the metric has one
     value per video; both call the metric what the study calls it, also where that is ``file.py:Class``.
-    Fewer videos than ``study.sampling.videos`` make a measurement without a value, with the
-    reason: set metrics at different N are not comparable. The reference is the first N clips of the split
+    Fewer videos than ``study.sampling.videos``, whose set metrics are not comparable, and sides that a metric refuses
+    to compare make a measurement without a value, with the reason. The reference is the first N clips of the split
     ``reference``; ``real`` are the clips of the split ``test`` whose indices are the sample ids.
 
     Raises:
         MediaError: a sample's file is gone or is not the one that was recorded; the file is named.
-        NotComparableError: counts, frames or sizes of the two sides differ.
         UsageError: nobody knows ``metric``.
         WeightsError: a network's weights are missing.
         UnitError: the metric returned nan or infinity.
@@ -60,7 +59,10 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
     reference = None
     if judge.needs_reference:
         reference = real_videos(tools.dataset, "reference", wanted, label="reference")
-    answer = judge.score(videos, reference, tools)
+    try:
+        answer = judge.score(videos, reference, tools)
+    except NotComparableError as error:
+        return [_missing(judge, metric, generator, seed, " ".join(str(error).split()))]
     if answer.value is not None and not math.isfinite(answer.value):
         raise UnitError(f"metric '{metric}' of '{generator}' is {answer.value}: it must be finite or have a reason.")
     of_real = None if generator == REAL else seed
@@ -108,7 +110,7 @@ def generated_videos(run: Run, records: Sequence[SampleRecord], *, fps: float) -
         read=lambda index: _read_sample(run, records[index]),
         frames=frames,
         size=(height, width),
-        digest=hashlib.sha256("\n".join(record.sha256 for record in records).encode()).hexdigest(),
+        digests=tuple(record.sha256 for record in records),
         fps=fps,
         prompts=tuple(record.prompt for record in records),
         sample_ids=tuple(record.sample_id for record in records),
@@ -120,14 +122,16 @@ def real_videos(dataset: Dataset, split: Split, indices: Sequence[int], *, label
     clips = dataset.clips(split, np.asarray(indices, dtype=np.int64))
     frames = clips.rgb()
     _, length, height, width, _ = frames.shape
-    content = hashlib.sha256(repr(frames.shape).encode() + np.ascontiguousarray(frames).tobytes())
     return VideoSet(
         label=label,
         names=tuple(f"{split}[{index}]" for index in indices),
         read=lambda index: frames[index],
         frames=length,
         size=(height, width),
-        digest=content.hexdigest(),
+        digests=tuple(
+            hashlib.sha256(repr(clip.shape).encode() + np.ascontiguousarray(clip).tobytes()).hexdigest()
+            for clip in frames
+        ),
         fps=dataset.fps,
         prompts=clips.captions,
         sample_ids=tuple(indices),

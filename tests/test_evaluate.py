@@ -199,7 +199,7 @@ def test_real_files_get_a_frechet_distance_with_its_protocol(tmp_path: Path, mad
     assert far is not None
     assert far > 1e-4
     assert other.measurements[0].protocol["order_only"] is True
-    assert list((tmp_path / "cache" / "features").glob("*.npz"))
+    assert list((tmp_path / "cache" / "features").glob("*/*.npy"))
 
 
 def add_rubbish(made: Path, real: Path) -> None:
@@ -301,8 +301,8 @@ def test_progress_counts_files_read_clips_hashed_and_clips_scored(
         (f"hashing {made}", 3, [1, 2, 3]),
         (f"reading {real}", 3, [1, 2, 3]),
         (f"hashing {real}", 3, [1, 2, 3]),
-        (f"scoring {metrics['Gap']}", 6, [1, 2, 3, 4, 5, 6]),
-        (f"scoring {metrics['Level']}", 3, [1]),
+        (f"scoring {metrics['Gap']}", 6, [1, 2, 3, 4, 5, 6, 6]),
+        (f"scoring {metrics['Level']}", 3, [1, 3]),
     ]
 
 
@@ -320,7 +320,9 @@ def test_a_measurement_is_called_what_was_asked_for(made: Path, real: Path, metr
     assert evaluate(made, real, [metrics["Gap"]]).measurements[0].metric == metrics["Gap"]
 
 
-def test_a_folder_has_no_data_set_for_the_judge_to_know(made: Path, real: Path) -> None:
-    measured = evaluate(made, real, ["fvd[digit-judge]"]).measurements[0]
+def test_a_folder_has_no_data_set_for_the_judge_to_know(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    measured = evaluate(made, real, ["fvd[digit-judge]", metrics["Level"]]).measurements[0]
     assert measured.value is None
     assert "moving-digits" in str(measured.reason)
+    with pytest.raises(NotComparableError, match="moving-digits"):
+        evaluate(made, real, ["fvd[digit-judge]"])

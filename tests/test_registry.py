@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import sys
+from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 
-from harness import listing
+from harness import listing, registry
 from harness.errors import UsageError
-from harness.registry import KINDS, Plugin, find, installed
+from harness.registry import KINDS, Plugin, find, installed, names
 
 
 def write_plugin(folder: Path, text: str) -> str:
@@ -30,6 +31,38 @@ def test_an_unknown_name_is_a_usage_error_that_names_the_nearest_and_all() -> No
         find("generators", "tpdif", where="here")
     assert "Known: command, full-rate, tpdiff" in str(caught.value)
     assert caught.value.exit_code == 2
+
+
+def test_a_family_has_a_member_for_each_plugin_of_the_kind_in_its_brackets() -> None:
+    offered = names("metrics")
+    assert {f"fvd[{name}]" for name in installed("extractors")} < set(offered)
+    assert "fvd[extractor]" not in offered
+    assert "fvd[extractor]" in installed("metrics")
+    made = find("metrics", "kvd[transnetv2]").load()()
+    assert made.name == "kvd[transnetv2]"
+
+
+def test_a_member_that_nobody_provides_is_unknown() -> None:
+    with pytest.raises(UsageError, match=r"unknown metric 'fvd\[transnet\]'.*Did you mean 'fvd\[transnetv2\]'"):
+        find("metrics", "fvd[transnet]")
+
+
+def test_a_plugin_of_its_own_name_goes_before_a_family(monkeypatch: pytest.MonkeyPatch) -> None:
+    points = {
+        "tpbench.metrics": [("fvd[extractor]", "m:Family"), ("fvd[one]", "m:Own"), ("flat[unheard-of]", "m:Flat")],
+        "tpbench.extractors": [("one", "m:one"), ("two", "m:two")],
+    }
+    monkeypatch.setattr(
+        registry,
+        "entry_points",
+        lambda group: [EntryPoint(name=name, value=value, group=group) for name, value in points.get(group, [])],
+    )
+    found = {name: (plugin.target, plugin.member) for name, plugin in names("metrics").items()}
+    assert found == {
+        "fvd[one]": ("m:Own", None),
+        "fvd[two]": ("m:Family", "two"),
+        "flat[unheard-of]": ("m:Flat", None),
+    }
 
 
 def test_a_class_in_a_file_needs_no_packaging(tmp_path: Path) -> None:

@@ -23,6 +23,7 @@ from reports.tables import quality_rows, unscored_metrics
 
 METRICS = '''
 import numpy as np
+from harness.errors import NotComparableError
 from harness.metrics.base import Score
 
 class Brightness:
@@ -51,6 +52,12 @@ class Declined(Brightness):
     def score(self, generated, reference, tools):
         assert reference is None
         return Score(value=None, n=len(generated), protocol={}, reason="too dark to say")
+
+class Refusing(Brightness):
+    name = "refusing"
+
+    def score(self, generated, reference, tools):
+        raise NotComparableError("apples\\nand pears")
 '''
 
 
@@ -168,6 +175,12 @@ def test_a_metric_may_decline_with_a_reason(run: Run, study: Study, plugin: str)
     (measured,) = score(run, study, metric=f"{plugin}Declined", generator="tpdiff", seed=0)
     assert isinstance(measured, Measurement)
     assert (measured.value, measured.reason) == (None, "too dark to say")
+
+
+def test_what_a_metric_refuses_to_compare_is_a_reason(run: Run, study: Study, plugin: str) -> None:
+    (measured,) = score(run, study, metric=f"{plugin}Refusing", generator="tpdiff", seed=0)
+    assert isinstance(measured, Measurement)
+    assert (measured.value, measured.reason) == (None, "apples and pears")
 
 
 def test_nan_is_an_error_and_never_a_score(run: Run, study: Study, plugin: str) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -177,6 +178,81 @@ def test_a_url_is_fetched_and_a_broken_one_is_named(server: str) -> None:
         weights.fetch(source(Url(url="file:///etc/hostname"), content=b"x"))
 
 
+class Resuming(BaseHTTPRequestHandler):
+    """Serves ranges; breaks off the first answer in the middle. ``asked`` holds the ranges that clients wanted."""
+
+    asked: ClassVar[list[str | None]] = []
+    ranges: ClassVar[bool] = True
+
+    def do_GET(self) -> None:
+        wanted = self.headers["Range"]
+        self.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").removesuffix("-")) if wanted and self.ranges else 0
+        if start >= len(CONTENT):
+            self.send_error(416)
+            return
+        self.send_response(206 if start else 200)
+        self.send_header("Content-Length", str(len(CONTENT) - start))
+        self.end_headers()
+        end = len(CONTENT) // 2 if len(self.asked) == 1 else len(CONTENT)
+        self.wfile.write(CONTENT[start:end])
+
+    def log_message(self, format: str, *args: object) -> None:
+        return None
+
+
+@pytest.fixture
+def resuming(monkeypatch: pytest.MonkeyPatch) -> Iterator[Source]:
+    monkeypatch.setattr(Resuming, "asked", [])
+    with ThreadingHTTPServer(("127.0.0.1", 0), Resuming) as running:
+        thread = threading.Thread(target=running.serve_forever, daemon=True)
+        thread.start()
+        yield source(Url(url=f"http://127.0.0.1:{running.server_port}/toy.bin"))
+        running.shutdown()
+        thread.join()
+
+
+def test_a_download_that_broke_off_goes_on_where_it_ended(resuming: Source) -> None:
+    with pytest.raises(WeightsError, match=f"ended {len(CONTENT) // 2} bytes early"):
+        weights.fetch(resuming)
+    assert weights.verify(resuming).state == "missing"
+    assert weights.fetch(resuming).read_bytes() == CONTENT
+    assert Resuming.asked == [None, f"bytes={len(CONTENT) // 2}-"]
+    assert parts() == []
+
+
+def test_a_server_without_ranges_sends_all_of_it_again(resuming: Source, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Resuming, "ranges", False)
+    with pytest.raises(WeightsError, match="bytes early"):
+        weights.fetch(resuming)
+    assert weights.fetch(resuming).read_bytes() == CONTENT
+
+
+def test_what_is_no_part_of_the_file_is_thrown_away(resuming: Source) -> None:
+    with pytest.raises(WeightsError, match="bytes early"):
+        weights.fetch(resuming)
+    (part,) = parts()
+    part.write_bytes(b"!" * (len(CONTENT) // 2))
+    with pytest.raises(WeightsError, match="is not the pinned file"):
+        weights.fetch(resuming)
+    assert parts() == []
+    assert weights.fetch(resuming).read_bytes() == CONTENT
+
+
+def test_a_part_that_is_longer_than_the_file_is_fetched_anew(resuming: Source) -> None:
+    with pytest.raises(WeightsError, match="bytes early"):
+        weights.fetch(resuming)
+    (part,) = parts()
+    part.write_bytes(CONTENT + b"more")
+    assert weights.fetch(resuming).read_bytes() == CONTENT
+
+
+def test_more_bytes_than_pinned_leave_no_part(resuming: Source) -> None:
+    with pytest.raises(WeightsError, match="more than the pinned 10 bytes"):
+        weights.fetch(replace(resuming, size=10))
+    assert parts() == []
+
+
 def test_offline_forbids_a_download_but_not_the_cache(server: str, monkeypatch: pytest.MonkeyPatch) -> None:
     remote = source(Url(url=f"{server}/toy.bin"))
     monkeypatch.setenv("TPBENCH_OFFLINE", "1")
@@ -212,3 +288,8 @@ def test_every_catalogue_entry_is_pinned_licensed_and_cited(entry: Source) -> No
 def leftovers() -> list[str]:
     """Temporary folders of fetches that were not cleaned up."""
     return [path.name for path in (weights.cache_folder() / "weights").glob(".fetch-*")]
+
+
+def parts() -> list[Path]:
+    """What interrupted downloads left."""
+    return list((weights.cache_folder() / "weights").glob(".part-*"))

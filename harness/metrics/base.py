@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import hashlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
@@ -33,8 +34,8 @@ class VideoSet:
     """T, equal for all."""
     size: tuple[int, int]
     """(H, W), equal for all."""
-    digest: str
-    """Content hash of all videos in order: what caches are keyed by."""
+    digests: tuple[str, ...]
+    """Content hash of each video: what caches are keyed by."""
     fps: float | None = None
     """Playback rate; None if unknown."""
     prompts: tuple[str, ...] | None = None
@@ -45,10 +46,39 @@ class VideoSet:
     def __len__(self) -> int:
         return len(self.names)
 
+    @property
+    def digest(self) -> str:
+        """Content hash of all videos in order."""
+        return hashlib.sha256("\n".join(self.digests).encode()).hexdigest()
+
     def batches(self, size: int) -> Iterator[np.ndarray]:
         """The videos in order as uint8 (n <= size, T, H, W, 3)."""
         for start in range(0, len(self), size):
             yield np.stack([self.read(index) for index in range(start, min(start + size, len(self)))])
+
+
+Disturbance = Literal["clean", "shuffled", "frozen", "interpolated", "noisy", "doubled"]
+"""What is done to real clips to see what a metric sees: nothing, frames in random order, the first frame repeated,
+every second frame replaced by the mean of its neighbours, Gaussian noise of 25 grey levels, every second frame replaced
+by the one before (a temporal pyramid's own fault)."""
+
+Status = Literal["exact", "stand-in", "needs a file", "adapter"]
+"""``exact``: a published metric, or one of our own, computed here. ``stand-in``: a published formula on another network
+that can be had here; the name says which. ``needs a file``: the published network is the user's to give. ``adapter``:
+computed by another program of the user's."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sight:
+    """What a metric sees of faults, and what it does not: a good value says nothing about what it cannot see."""
+
+    cannot_see: str
+    """In words: which faults leave it as it is, or make it better."""
+    order: tuple[Disturbance, ...] = ()
+    """Real clips after each disturbance, from the lowest value to the highest, as a test checks with the shipped
+    networks; what is left out has no place of its own. Empty: not checked, since the network is the user's to give."""
+    blind_to: tuple[Disturbance, ...] = ()
+    """Disturbances after which the value is that of the clean clips, up to rounding; a test checks this, too."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +112,28 @@ class Tools:
     options: Mapping[str, Any] = field(default_factory=dict)
 
 
+class Extractor(Protocol):
+    """What turns each video into numbers, on its own: a network or a formula, with its card."""
+
+    @property
+    def sha256(self) -> str:
+        """Hash of its weights; empty for a formula."""
+        ...
+
+    @property
+    def card(self) -> Mapping[str, object]:
+        """Everything beside the weights and the videos that the numbers depend on; JSON."""
+        ...
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        """uint8 RGB (B, T, H, W, 3) to float64 (B, ...), one row a clip, whatever else is in the batch.
+
+        Raises:
+            NotComparableError: it does not take such clips (too short, say); the message says what it takes.
+        """
+        ...
+
+
 def measurement(answer: Score, *, metric: Metric, name: str, generator: str, seed: int | None) -> Measurement:
     """The record of a metric's answer. ``name`` is what the study or the command line calls the metric."""
     return Measurement(
@@ -109,6 +161,15 @@ class Metric(Protocol):
     higher_is_better: bool | None
     needs_reference: bool
     needs_prompts: bool
+    status: Status
+    sight: Sight
+
+    def extractors(self, tools: Tools) -> Sequence[Extractor]:
+        """What it computes of each video on its own: one reading of a video serves those of all metrics.
+
+        Empty for a metric that reads the videos itself. Raises like :meth:`score`.
+        """
+        ...
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """Score ``generated``. ``reference`` has equal frames, size and count, or the metric refuses.

@@ -8,28 +8,18 @@ the floor.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
-from scipy import stats
 
 from harness.data.digits import DIRECTIONS, MovingDigits
 from harness.errors import NotComparableError
-from harness.metrics.base import Score, Tools, VideoSet
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.intervals import wilson_interval
 
 NO_DATA_SET = "the digit judge knows the data set moving-digits only, and none was given"
 _BATCH = 64
-
-
-def wilson_interval(successes: int, trials: int, *, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval for a proportion; honest near 0 and 1, where the normal interval is not.
-
-    >>> lo, hi = wilson_interval(95, 100)
-    >>> round(lo, 4), round(hi, 4)
-    (0.8882, 0.9785)
-    """
-    interval = stats.binomtest(successes, trials).proportion_ci(confidence_level=confidence, method="wilson")
-    return float(interval.low), float(interval.high)
 
 
 def require_judged_shape(metric: str, videos: VideoSet, data: MovingDigits) -> None:
@@ -53,8 +43,14 @@ class _JudgedAccuracy:
     higher_is_better: bool | None = True
     needs_reference = False
     needs_prompts = True
+    status: Status = "exact"
+    sight: Sight
     asks_for: Literal["digit", "direction"]
     classes: int
+
+    def extractors(self, tools: Tools) -> Sequence[Extractor]:
+        """None: the judge reads the videos itself."""
+        return ()
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """Share of ``generated`` that shows what its prompt asks for, with Wilson's 95 % interval over
@@ -111,6 +107,7 @@ class DigitAccuracy(_JudgedAccuracy):
     """Share of videos in which the judge sees the digit that the prompt asks for, in [0, 1]."""
 
     name = "digit_accuracy"
+    sight = Sight(cannot_see="how the digit moves, and faults that leave it readable")
     asks_for = "digit"
     classes = 10
 
@@ -119,5 +116,6 @@ class DirectionAccuracy(_JudgedAccuracy):
     """Share of videos that start in the direction that the prompt asks for, one of eight, in [0, 1]."""
 
     name = "direction_accuracy"
+    sight = Sight(cannot_see="what moves, and any motion after the first frames")
     asks_for = "direction"
     classes = len(DIRECTIONS)

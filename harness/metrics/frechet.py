@@ -11,8 +11,7 @@ There is no interval: a bootstrap of this statistic covers neither the truth nor
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -20,10 +19,9 @@ import torch
 from numpy.linalg import LinAlgError
 from torchmetrics import Metric as StreamingMetric
 
-from harness.errors import NotComparableError
-from harness.metrics.base import Score, Tools, VideoSet
-from harness.metrics.features.cache import Extractor, features_of
-from harness.metrics.features.transnetv2 import load_features
+from harness.metrics.base import Extractor
+from harness.metrics.feature_metric import Compared, FeatureMetric
+from harness.metrics.features.cache import Features
 
 
 def frechet_distance(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> float:
@@ -108,110 +106,48 @@ class FeatureStatistics(StreamingMetric):
         return mean + self.origin, covariance
 
 
-def frechet_between(features_a: np.ndarray, features_b: np.ndarray) -> float:
-    """Squared Frechet distance between the Gaussians fitted to two feature sets (N, d).
+def frechet_between(features_a: Iterable[np.ndarray], features_b: Iterable[np.ndarray]) -> float:
+    """Squared Frechet distance between the Gaussians fitted to two feature sets, each in pieces (n, d).
+
+    The pieces need not fit in memory together.
 
     >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
-    >>> round(frechet_between(points, points + [3.0, 4.0]), 9)
+    >>> round(frechet_between([points], [points[:2] + [3.0, 4.0], points[2:] + [3.0, 4.0]]), 9)
     25.0
     """
+    origin: np.ndarray | None = None
     moments = []
-    for features in (features_a, features_b):
-        statistics = FeatureStatistics(features.shape[1], origin=features_a[0])
-        statistics.update(torch.from_numpy(np.ascontiguousarray(features)))
+    for pieces in (features_a, features_b):
+        statistics: FeatureStatistics | None = None
+        for piece in pieces:
+            origin = piece[0] if origin is None else origin
+            statistics = statistics or FeatureStatistics(piece.shape[1], origin=origin)
+            statistics.update(torch.from_numpy(np.ascontiguousarray(piece)))
+        if statistics is None:
+            raise ValueError("a covariance needs at least 2 feature vectors, got 0")
         mean, covariance = statistics.compute()
         moments += [mean.numpy(), covariance.numpy()]
     return frechet_distance(*moments)
 
 
-def require_comparable(metric: str, generated: VideoSet, reference: VideoSet | None) -> VideoSet:
-    """The reference, if both sides agree in frames, size and count.
+class Fvd(FeatureMetric):
+    """Squared Frechet distance between the features of generated and reference videos; lower is better.
 
-    Raises:
-        NotComparableError: they do not; the message names both sides and what would do.
-    """
-    if reference is None:
-        raise NotComparableError(
-            f"cannot score '{metric}': it compares with reference videos and there are none. "
-            "Give a folder with `--reference`."
-        )
-    ours, theirs = f"'{generated.label}'", f"'{reference.label}'"
-    if generated.frames != reference.frames:
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has {generated.frames} frames, reference {theirs} has "
-            f"{reference.frames}.\nIt compares clips of equal length and never cuts to the shorter. "
-            "Give clips of equal length, or cut both with "
-            f"`--window {min(generated.frames, reference.frames)}`."
-        )
-    if generated.size != reference.size:
-        sizes = [f"{height}x{width}" for height, width in (generated.size, reference.size)]
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has frames of {sizes[0]} (height x width), "
-            f"reference {theirs} of {sizes[1]}.\n"
-            "Resizing is part of what is measured. Bring both sides to one size first."
-        )
-    if len(generated) != len(reference):
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has {len(generated)} videos, reference {theirs} has "
-            f"{len(reference)}.\nIts bias depends on the count. Give equal counts, or take the first of "
-            f"each by name with `--limit {min(len(generated), len(reference))}`."
-        )
-    if len(generated) < 2:
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has {len(generated)} video; it needs at least 2 a side, "
-            "and some hundreds to mean much."
-        )
-    return reference
-
-
-def protocol_card(extractor: Extractor, generated: VideoSet, reference: VideoSet) -> dict[str, Any]:
-    """What a reader needs to compare this number with another."""
-    height, width = generated.size
-    return {
-        **extractor.card,
-        "size": f"{height}x{width}",
-        "frames": generated.frames,
-        "n_generated": len(generated),
-        "n_reference": len(reference),
-        "reference": reference.label,
-        "reference_digest": reference.digest[:12],
-    }
-
-
-def frechet_score(generated: VideoSet, reference: VideoSet, extractor: Extractor, cache: Path) -> Score:
-    """The distance on an extractor's features, with its card; the sides are comparable already."""
-    ours = features_of(generated, extractor, cache)
-    theirs = features_of(reference, extractor, cache)
-    protocol = protocol_card(extractor, generated, reference)
-    protocol |= {
-        "covariance": "unbiased (N - 1), float64",
-        "square_root": "eigenvalues of L^T S L",
-        "order_only": len(ours) <= ours.shape[1],
-    }
-    return Score(
-        value=frechet_between(ours, theirs),
-        n=len(ours),
-        protocol=protocol,
-        method="squared Frechet distance of Gaussian fits; no interval: its bootstrap is invalid",
-    )
-
-
-class FvdTransNetV2:
-    """Frechet distance between TransNetV2 features of generated and reference videos; lower is better.
-
-    Not comparable with FVD on I3D features: its name carries its extractor.
+    Distances on features of different extractors are not comparable: the name carries the extractor.
     """
 
-    name = "fvd[transnetv2]"
-    unit = "1"
+    family = "fvd"
     higher_is_better = False
-    needs_reference = True
-    needs_prompts = False
 
-    def __init__(self, extractor: Callable[[str], Extractor] = load_features) -> None:
-        self._extractor = extractor
-
-    def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
-        """See :class:`harness.metrics.base.Metric`."""
-        reference = require_comparable(self.name, generated, reference)
-        return frechet_score(generated, reference, self._extractor(tools.device), tools.cache)
+    def compare(self, generated: Features, reference: Features, extractor: Extractor) -> Compared:
+        """See :func:`frechet_between`."""
+        dimensions = next(generated.chunks(1)).shape[1]
+        return Compared(
+            value=frechet_between(generated.chunks(), reference.chunks()),
+            method="squared Frechet distance of Gaussian fits; no interval: its bootstrap is invalid",
+            card={
+                "covariance": "unbiased (N - 1), float64",
+                "square_root": "eigenvalues of L^T S L",
+                "order_only": len(generated) <= dimensions,
+            },
+        )

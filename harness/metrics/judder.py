@@ -6,11 +6,15 @@ up for it between them. A mean of motion over all gaps does not show that, and n
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from harness.errors import MediaError
-from harness.metrics.base import Score, Tools, VideoSet
-from harness.metrics.temporal import RESAMPLED_BOTH, comparable_reference, gap_energies, interval_of_ratio
+from harness.errors import NotComparableError
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.features.cache import features_of
+from harness.metrics.intervals import RESAMPLED_BOTH, interval_of_ratio
+from harness.metrics.temporal import GAP_ENERGIES, comparable_reference
 
 
 def judder_ratio(generated: np.ndarray, reference: np.ndarray) -> float:
@@ -48,18 +52,28 @@ class JudderRatio:
     higher_is_better: bool | None = None
     needs_reference = True
     needs_prompts = False
+    status: Status = "exact"
+    sight = Sight(
+        cannot_see="faults that are alike inside and between pairs: noise, frames in random order, a still picture",
+        order=("doubled", "clean"),
+    )
+
+    def extractors(self, tools: Tools) -> Sequence[Extractor]:
+        """See :class:`harness.metrics.base.Metric`."""
+        return [GAP_ENERGIES]
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
-        """Score ``generated`` against ``reference``; ``tools`` are not used.
+        """Score ``generated`` against ``reference``.
 
         Raises:
-            NotComparableError: no reference, or frames, size or frame rate differ.
-            MediaError: the videos have fewer than three frames.
+            NotComparableError: no reference; frames, size or frame rate differ; or fewer than three frames.
         """
         real = comparable_reference(generated, reference, self.name)
         if generated.frames < 3:
-            raise MediaError(f"'{generated.label}' has {generated.frames} frames; '{self.name}' needs 3 or more.")
-        ours, theirs = gap_energies(generated), gap_energies(real)
+            raise NotComparableError(
+                f"cannot score '{self.name}': '{generated.label}' has {generated.frames} frames; it needs 3 or more."
+            )
+        ours, theirs = (features_of(videos, GAP_ENERGIES, tools.cache).array() for videos in (generated, real))
         our_pairs, their_pairs = _pair_energies(ours), _pair_energies(theirs)
         protocol = {
             "formula": "motion energy inside pairs / between pairs, each of generated / of reference",
@@ -67,12 +81,11 @@ class JudderRatio:
             "n_reference": len(theirs),
         }
         parts = ("inside_pairs", "between_pairs")
-        moves = [own.any() and other.any() for own, other in zip(our_pairs.T, their_pairs.T, strict=True)]
-        still = [name for name, moving in zip(parts, moves, strict=True) if not moving]
-        if still:
-            reason = f"nothing moves {still[0].replace('_', ' ')} on one of the two sides, so there is no ratio"
+        if not (our_pairs[:, 1].any() and their_pairs.any(axis=0).all()):
+            reason = "nothing moves between pairs, or the reference stands still inside them, so there is no ratio"
             return Score(value=None, n=len(ours), reason=reason, protocol=protocol)
-        lo, hi = interval_of_ratio(_unevenness, our_pairs, their_pairs)
+        still = not our_pairs[:, 0].any()
+        lo, hi = (0.0, 0.0) if still else interval_of_ratio(_unevenness, our_pairs, their_pairs)
         over_real = our_pairs.mean(axis=0) / their_pairs.mean(axis=0)
         return Score(
             value=judder_ratio(ours, theirs),

@@ -6,15 +6,12 @@ be negative when the sets are alike; it is never clipped.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 from scipy import stats
 
-from harness.metrics.base import Score, Tools, VideoSet
-from harness.metrics.features.cache import Extractor, features_of
-from harness.metrics.features.transnetv2 import load_features
-from harness.metrics.frechet import protocol_card, require_comparable
+from harness.metrics.base import Extractor
+from harness.metrics.feature_metric import Compared, FeatureMetric
+from harness.metrics.features.cache import Features
 
 _BLOCK = 8
 """Videos a side in one block of the interval."""
@@ -58,35 +55,23 @@ def interval_half_width(a: np.ndarray, b: np.ndarray) -> float | None:
     return float(stats.t.ppf(0.975, blocks - 1) * values.std(ddof=1) / np.sqrt(blocks))
 
 
-class KvdTransNetV2:
-    """Kernel distance on TransNetV2 features; lower is better, 0 in the mean for equal distributions."""
+class Kvd(FeatureMetric):
+    """Kernel distance on an extractor's features; lower is better, 0 in the mean for equal distributions."""
 
-    name = "kvd[transnetv2]"
-    unit = "1"
+    family = "kvd"
     higher_is_better = False
-    needs_reference = True
-    needs_prompts = False
 
-    def __init__(self, extractor: Callable[[str], Extractor] = load_features) -> None:
-        self._extractor = extractor
-
-    def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
-        """See :class:`harness.metrics.base.Metric`."""
-        reference = require_comparable(self.name, generated, reference)
-        extractor = self._extractor(tools.device)
-        ours = features_of(generated, extractor, tools.cache)
-        theirs = features_of(reference, extractor, tools.cache)
+    def compare(self, generated: Features, reference: Features, extractor: Extractor) -> Compared:
+        """See :func:`polynomial_mmd`."""
+        ours, theirs = generated.array(), reference.array()
         value, half = polynomial_mmd(ours, theirs), interval_half_width(ours, theirs)
-        protocol = protocol_card(extractor, generated, reference)
-        protocol |= {"kernel": "(x.y/d + 1)^3", "estimator": "unbiased, may be negative", "order_only": False}
         about = f"no interval below {_BLOCK * _MIN_BLOCKS} videos a side"
         if half is not None:
             about = f"conservative 95 % t interval from disjoint blocks of {_BLOCK}+{_BLOCK} videos"
-        return Score(
+        return Compared(
             value=value,
-            n=len(ours),
-            protocol=protocol,
             lo=None if half is None else value - half,
             hi=None if half is None else value + half,
             method=f"unbiased squared MMD, cubic kernel; {about}",
+            card={"kernel": "(x.y/d + 1)^3", "estimator": "unbiased, may be negative", "order_only": False},
         )

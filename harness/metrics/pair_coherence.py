@@ -6,11 +6,16 @@ do not tell: detail that does not belong there and is loud enough has the ``judd
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
-from harness.errors import MediaError
-from harness.metrics.base import Score, Tools, VideoSet
-from harness.metrics.temporal import RESAMPLED_BOTH, collect, comparable_reference, interval_of_ratio, require_decoded
+from harness.errors import NotComparableError
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.features.cache import features_of
+from harness.metrics.formula import Formula
+from harness.metrics.intervals import RESAMPLED_BOTH, interval_of_ratio
+from harness.metrics.temporal import comparable_reference, require_decoded
 
 
 def pair_products(frames: np.ndarray) -> np.ndarray:
@@ -21,7 +26,8 @@ def pair_products(frames: np.ndarray) -> np.ndarray:
     The sums over pairs, pixels and channels of d g, d d and g g, with pixels in [0, 1].
 
     Raises:
-        MediaError: no uint8, or fewer than three pairs.
+        MediaError: no uint8.
+        NotComparableError: fewer than three pairs.
 
     >>> ramp = np.arange(0, 60, 10, dtype=np.uint8).reshape(1, 6, 1, 1, 1)
     >>> dg, dd, gg = pair_products(ramp)[0] * 255**2
@@ -31,7 +37,7 @@ def pair_products(frames: np.ndarray) -> np.ndarray:
     require_decoded(frames)
     count = frames.shape[1] // 2
     if count < 3:
-        raise MediaError(f"the clips have {frames.shape[1]} frames; pairs between pairs need 6 or more.")
+        raise NotComparableError(f"the clips have {frames.shape[1]} frames; pairs between pairs need 6 or more.")
     pairs = frames[:, : 2 * count].reshape(len(frames), count, 2, -1) / 255
     inside = (pairs[:, :, 1] - pairs[:, :, 0])[:, 1:-1]
     means = pairs.mean(axis=2)
@@ -50,6 +56,9 @@ def coherence(products: np.ndarray) -> np.ndarray:
     return np.asarray(dg / np.sqrt(dd * gg))
 
 
+PAIR_PRODUCTS = Formula(name="sums over pairs of d g, d d, g g: d inside a pair, g across it", of=pair_products)
+
+
 class PairCoherence:
     """:func:`coherence` of the generated videos over that of the reference; real clips give 1.
 
@@ -62,16 +71,24 @@ class PairCoherence:
     higher_is_better: bool | None = None
     needs_reference = True
     needs_prompts = False
+    status: Status = "exact"
+    sight = Sight(
+        cannot_see="a still picture (it has no value there) and how much moves",
+        order=("shuffled", "noisy", "clean", "interpolated"),
+    )
+
+    def extractors(self, tools: Tools) -> Sequence[Extractor]:
+        """See :class:`harness.metrics.base.Metric`."""
+        return [PAIR_PRODUCTS]
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
-        """Score ``generated`` against ``reference``; ``tools`` are not used.
+        """Score ``generated`` against ``reference``.
 
         Raises:
-            NotComparableError: no reference, or frames, size or frame rate differ.
-            MediaError: the videos have fewer than six frames.
+            NotComparableError: no reference; frames, size or frame rate differ; or fewer than six frames.
         """
         real = comparable_reference(generated, reference, self.name)
-        ours, theirs = (collect(videos, pair_products) for videos in (generated, real))
+        ours, theirs = (features_of(videos, PAIR_PRODUCTS, tools.cache).array() for videos in (generated, real))
         protocol = {
             "formula": "correlation of x[2p+1] - x[2p] with the movement of the means of pairs p-1 to p+1, over real's",
             "n_generated": len(ours),

@@ -7,18 +7,18 @@ clips.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from scipy import stats
 
 from harness.errors import MediaError, NotComparableError
-from harness.metrics.base import Score, Tools, VideoSet
-
-_BATCH = 32
-_RESAMPLES = 2_000
-RESAMPLED_BOTH = f"BCa bootstrap over the videos of both sides, {_RESAMPLES} resamples"
-"""How :func:`interval_of_ratio` is found, for protocol cards."""
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.features.cache import features_of
+from harness.metrics.formula import Formula
+from harness.metrics.intervals import bootstrap_interval, interval_method
+from harness.metrics.per_video import PerVideo
 
 
 def flicker(frames: np.ndarray) -> np.ndarray:
@@ -35,8 +35,7 @@ def flicker(frames: np.ndarray) -> np.ndarray:
     >>> flicker(ramp).tolist()
     [0.8]
     """
-    change = np.abs(_steps(frames))
-    return (255 - change.mean(axis=(1, 2, 3, 4))) / 255
+    return (255 - np.stack([np.abs(step).mean(axis=(1, 2, 3)) for step in _steps(frames)]).mean(axis=0)) / 255
 
 
 def motion_energy(frames: np.ndarray) -> np.ndarray:
@@ -51,7 +50,7 @@ def motion_energy(frames: np.ndarray) -> np.ndarray:
     >>> motion_energy(blink).tolist()
     [[1.0, 0.0]]
     """
-    return np.square(_steps(frames) / 255).mean(axis=(2, 3, 4))
+    return np.stack([np.square(step).mean(axis=(1, 2, 3)) for step in _steps(frames)], axis=1) / 255**2
 
 
 def require_decoded(frames: np.ndarray) -> None:
@@ -67,14 +66,20 @@ def require_decoded(frames: np.ndarray) -> None:
         )
 
 
-def _steps(frames: np.ndarray) -> np.ndarray:
+def _steps(frames: np.ndarray) -> Iterator[np.ndarray]:
+    """The changes (N, H, W, C) from each frame to the next, one at a time: long clips take no more memory."""
     require_decoded(frames)
     if frames.shape[1] < 2:
         raise MediaError(f"cannot compare frames: the clips have {frames.shape[1]}; change over time needs at least 2.")
-    return np.diff(frames.astype(np.float64), axis=1)
+    for before, after in pairwise(np.moveaxis(frames, 1, 0)):
+        yield after.astype(np.int32) - before
 
 
-class TemporalFlicker:
+FLICKER = Formula(name="(255 - mean|x[t+1] - x[t]|) / 255, VBench temporal_flickering, not rescaled", of=flicker)
+GAP_ENERGIES = Formula(name="mean (x[f+1] - x[f])^2 for each gap f, pixels in [0, 1]", of=motion_energy)
+
+
+class TemporalFlicker(PerVideo):
     """Mean over videos of :func:`flicker`; the protocol card names it VBench's ``temporal_flickering``, raw.
 
     VBench takes higher for better and asks for static scenes. Our scenes move, so a frozen clip scores
@@ -83,36 +88,20 @@ class TemporalFlicker:
     """
 
     name = "temporal_flicker"
-    unit = "1"
-    higher_is_better: bool | None = None
-    needs_reference = False
-    needs_prompts = False
+    higher_is_better = None
+    status: Status = "exact"
+    sight = Sight(
+        cannot_see="whether what moves should move: a frozen clip scores best, an interpolated one above the real one",
+        order=("noisy", "shuffled", "clean", "interpolated", "frozen"),
+    )
 
-    def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
-        """Score ``generated``; ``reference`` and ``tools`` are not used.
+    def look(self, tools: Tools) -> Extractor:
+        """See :class:`harness.metrics.per_video.PerVideo`."""
+        return FLICKER
 
-        Raises:
-            MediaError: the videos have fewer than two frames.
-        """
-        values = collect(generated, flicker)
-        lo, hi = bootstrap_interval(values)
-        return Score(
-            value=float(values.mean()),
-            n=len(values),
-            lo=lo,
-            hi=hi,
-            method=_interval_method("mean over videos", values),
-            per_sample=values,
-            protocol={
-                "formula": "(255 - mean|x[t+1] - x[t]|) / 255, VBench temporal_flickering, not rescaled",
-                "frames": generated.frames,
-                "size": list(generated.size),
-                "fps": generated.fps,
-                "n_generated": len(values),
-                "frozen_scores": 1.0,
-                "read_with": "motion_energy_ratio",
-            },
-        )
+    def card(self, generated: VideoSet) -> dict[str, Any]:
+        """See :class:`harness.metrics.per_video.PerVideo`."""
+        return {"frozen_scores": 1.0, "read_with": "motion_energy_ratio"}
 
 
 class MotionEnergyRatio:
@@ -134,16 +123,25 @@ class MotionEnergyRatio:
     higher_is_better: bool | None = None
     needs_reference = True
     needs_prompts = False
+    status: Status = "exact"
+    sight = Sight(
+        cannot_see="what moves, and whether noise or movement changes the pixels; compensating errors over time",
+        order=("frozen", "interpolated", "clean", "shuffled", "noisy"),
+    )
+
+    def extractors(self, tools: Tools) -> Sequence[Extractor]:
+        """See :class:`harness.metrics.base.Metric`."""
+        return [GAP_ENERGIES]
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
-        """Score ``generated`` against ``reference``; ``tools`` are not used.
+        """Score ``generated`` against ``reference``.
 
         Raises:
             NotComparableError: no reference, or frames, size or frame rate differ.
             MediaError: the videos have fewer than two frames.
         """
         real = comparable_reference(generated, reference, self.name)
-        ours, theirs = gap_energies(generated), gap_energies(real)
+        ours, theirs = (features_of(videos, GAP_ENERGIES, tools.cache).array() for videos in (generated, real))
         protocol = {
             "formula": "E|x[f+1] - x[f]|^2 of generated / of reference, pixels in [0, 1]",
             "frames": generated.frames,
@@ -168,69 +166,10 @@ class MotionEnergyRatio:
             n=len(ours),
             lo=lo,
             hi=hi,
-            method=_interval_method("ratio of means over videos", ours, theirs),
+            method=interval_method("ratio of means over videos", ours, theirs),
             per_sample=per_sample,
             protocol=protocol,
         )
-
-
-def gap_energies(videos: VideoSet) -> np.ndarray:
-    """:func:`motion_energy` of all videos, (N, T-1), read batch by batch."""
-    return collect(videos, motion_energy)
-
-
-def bootstrap_interval(*samples: np.ndarray) -> tuple[float, float] | tuple[None, None]:
-    """95 % interval of a mean, or of a ratio of two means, by resampling the videos of each side (BCa).
-
-    The seed is fixed: equal values give equal intervals. Motion energies are skewed, which BCa corrects for
-    and a normal interval does not. A side of fewer than two videos has no interval; one whose statistic
-    cannot vary has one of width zero.
-
-    Source: Efron, "Better bootstrap confidence intervals", JASA 82, 1987; scipy.stats.bootstrap.
-    """
-    if min(len(sample) for sample in samples) < 2:
-        return None, None
-
-    def statistic(*sides: np.ndarray, axis: int = -1) -> np.ndarray:
-        above, *below = (side.mean(axis=axis) for side in sides)
-        return np.asarray(above / below[0] if below else above)
-
-    value = float(statistic(*samples))
-    if not samples[0].any() or all(np.ptp(sample) == 0 for sample in samples):
-        return value, value
-    return _bca(samples, statistic)
-
-
-def interval_of_ratio(
-    of_means: Callable[[np.ndarray], np.ndarray], ours: np.ndarray, theirs: np.ndarray
-) -> tuple[float, float] | tuple[None, None]:
-    """95 % interval of ``of_means(mean of ours) / of_means(mean of theirs)`` (BCa, fixed seed).
-
-    Args:
-        of_means: means (..., k) to values (...).
-        ours: k figures of each generated video, (N, k); a video's figures stay together, what is drawn is videos.
-        theirs: the same of the reference, (M, k).
-    """
-    if min(len(ours), len(theirs)) < 2:
-        return None, None
-
-    def statistic(own: np.ndarray, other: np.ndarray, axis: int = -1) -> np.ndarray:
-        above, below = (of_means(side[drawn].mean(axis=-2)) for side, drawn in ((ours, own), (theirs, other)))
-        return np.asarray(above / below)
-
-    return _bca((np.arange(len(ours)), np.arange(len(theirs))), statistic)
-
-
-def _bca(samples: Sequence[np.ndarray], statistic: Callable[..., np.ndarray]) -> tuple[float, float]:
-    interval = stats.bootstrap(
-        samples,
-        statistic,
-        n_resamples=_RESAMPLES,
-        method="BCa",
-        vectorized=True,
-        rng=np.random.default_rng(0),
-    ).confidence_interval
-    return float(interval.low), float(interval.high)
 
 
 def _relative_error(energies: np.ndarray) -> float | None:
@@ -238,17 +177,6 @@ def _relative_error(energies: np.ndarray) -> float | None:
     if len(energies) < 2 or not energies.any():
         return None
     return float(energies.std(ddof=1) / np.sqrt(len(energies)) / energies.mean())
-
-
-def _interval_method(value: str, *samples: np.ndarray) -> str:
-    if min(len(sample) for sample in samples) < 2:
-        return f"{value}; no interval from one video"
-    return f"{value}, BCa bootstrap over videos, {_RESAMPLES} resamples"
-
-
-def collect(videos: VideoSet, measure: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
-    """``measure`` of all videos, read batch by batch."""
-    return np.concatenate([measure(batch) for batch in videos.batches(_BATCH)])
 
 
 def comparable_reference(generated: VideoSet, reference: VideoSet | None, metric: str) -> VideoSet:

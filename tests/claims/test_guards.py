@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from harness.metrics.digits import wilson_interval
+from harness.metrics.intervals import wilson_interval
 from harness.store import Run
 from synthetic_run import (
     CANDIDATE,

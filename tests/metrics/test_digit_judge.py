@@ -11,13 +11,15 @@ import numpy as np
 import pytest
 import torch
 
+import video_sets
 from harness.data.base import Clips
 from harness.data.digits import MovingDigits
 from harness.errors import MediaError, NotComparableError, UsageError
 from harness.metrics.base import Tools, VideoSet
-from harness.metrics.digits import DigitAccuracy, DirectionAccuracy, wilson_interval
+from harness.metrics.digits import DigitAccuracy, DirectionAccuracy
 from harness.metrics.features import digit_judge
 from harness.metrics.features.digit_judge import Judge, brightest_window, load_or_train_judge, train_judge
+from harness.metrics.intervals import wilson_interval
 
 DATA = MovingDigits()
 
@@ -43,16 +45,7 @@ def short(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def video_set(clips: Clips, *, prompts: tuple[str, ...] | None = None) -> VideoSet:
-    frames = clips.rgb()
-    return VideoSet(
-        label="ours",
-        names=tuple(str(number) for number in range(len(frames))),
-        read=lambda index: frames[index],
-        frames=frames.shape[1],
-        size=(frames.shape[2], frames.shape[3]),
-        digest="unused",
-        prompts=prompts or clips.captions,
-    )
+    return video_sets.video_set(clips.rgb(), prompts=prompts or clips.captions)
 
 
 def tools(judges: Path, dataset: MovingDigits | None = DATA) -> Tools:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 import numpy as np
@@ -12,45 +11,37 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from harness.errors import MediaError, NotComparableError
-from harness.metrics.base import Tools, VideoSet
-from harness.metrics.features.cache import cache_key, features_of
+from harness.metrics.base import Sight, Tools, VideoSet
+from harness.metrics.features.network import Network
 from harness.metrics.frechet import (
     FeatureStatistics,
-    FvdTransNetV2,
+    Fvd,
     frechet_between,
     frechet_distance,
 )
+from video_sets import video_set as set_of
 
 
 class MeanColours:
-    """A fake extractor: mean colour of the first and of the last frame, 6-d; counts its calls."""
+    """A fake extractor: mean colour of the first and of the last frame, 6-d."""
 
     sha256 = "f" * 64
 
     def __init__(self, name: str = "mean-colours") -> None:
         self.card = {"extractor": name}
-        self.calls = 0
 
     def __call__(self, clips: np.ndarray) -> np.ndarray:
-        self.calls += 1
         ends = clips[:, [0, -1]].astype(np.float64).mean(axis=(2, 3))
         return ends.reshape(len(clips), 6)
 
 
 def video_set(seed: int = 0, *, count: int = 12, frames: int = 4, size: int = 6, label: str = "made") -> VideoSet:
     videos = np.random.default_rng(seed).integers(0, 256, (count, frames, size, size, 3), dtype=np.uint8)
-    return set_of(videos, label=label)
+    return set_of(videos, label)
 
 
-def set_of(videos: np.ndarray, *, label: str = "made") -> VideoSet:
-    return VideoSet(
-        label=label,
-        names=tuple(f"{number}.npy" for number in range(len(videos))),
-        read=lambda index: videos[index],
-        frames=videos.shape[1],
-        size=(videos.shape[2], videos.shape[3]),
-        digest=hashlib.sha256(videos.tobytes()).hexdigest(),
-    )
+def fake(name: str) -> Network:
+    return Network(load=lambda tools: MeanColours(name), status="stand-in", sight=Sight(cannot_see="the middle"))
 
 
 def tools(tmp_path: Path) -> Tools:
@@ -115,20 +106,20 @@ def test_the_distance_does_not_feel_a_common_rotation_or_shift(seed: int, shift:
 def test_the_distance_scales_with_the_square_of_the_features(seed: int, scale: float) -> None:
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(30, 4)), rng.normal(size=(30, 4)) + 1
-    assert frechet_between(scale * a, scale * b) == pytest.approx(scale**2 * frechet_between(a, b), rel=1e-7)
+    assert frechet_between([scale * a], [scale * b]) == pytest.approx(scale**2 * frechet_between([a], [b]), rel=1e-7)
 
 
 @pytest.mark.parametrize("count", [40, 8])
 def test_a_set_is_at_distance_zero_from_itself_also_when_covariances_are_singular(count: int) -> None:
     features = np.random.default_rng(0).normal(size=(count, 16))
-    assert frechet_between(features, features) == pytest.approx(0, abs=1e-6)
+    assert frechet_between([features], [features]) == pytest.approx(0, abs=1e-6)
 
 
 def test_the_small_sample_bias_follows_its_law() -> None:
     # law (2d + d(d+1)/2)/N for N > d; the same white distribution on both sides
     d, count = 40, 800
     rng = np.random.default_rng(1)
-    draws = [frechet_between(rng.normal(size=(count, d)), rng.normal(size=(count, d))) for _ in range(8)]
+    draws = [frechet_between([rng.normal(size=(count, d))], [rng.normal(size=(count, d))]) for _ in range(8)]
     assert np.mean(draws) == pytest.approx((2 * d + d * (d + 1) / 2) / count, rel=0.1)
 
 
@@ -160,7 +151,7 @@ def test_statistics_do_not_depend_on_how_the_stream_is_cut() -> None:
 
 
 def test_the_metric_states_its_protocol(tmp_path: Path) -> None:
-    metric = FvdTransNetV2(lambda device: MeanColours())
+    metric = Fvd("mean-colours", fake)
     score = metric.score(video_set(0, label="tpdiff"), video_set(1, label="reference"), tools(tmp_path))
     assert score.value is not None
     assert score.value > 0
@@ -179,7 +170,7 @@ def test_the_metric_states_its_protocol(tmp_path: Path) -> None:
 
 
 def test_the_metric_grows_with_damage_and_is_zero_on_itself(tmp_path: Path) -> None:
-    metric = FvdTransNetV2(lambda device: MeanColours())
+    metric = Fvd("mean-colours", fake)
     rng = np.random.default_rng(3)
     clean = rng.integers(60, 120, (40, 4, 6, 6, 3), dtype=np.uint8)
     values = []
@@ -200,14 +191,14 @@ def test_the_metric_grows_with_damage_and_is_zero_on_itself(tmp_path: Path) -> N
     ],
 )
 def test_unequal_sides_are_refused_naming_both(tmp_path: Path, change: dict[str, int], message: str) -> None:
-    metric = FvdTransNetV2(lambda device: MeanColours())
+    metric = Fvd("mean-colours", fake)
     with pytest.raises(NotComparableError, match=f"(?s){message}") as caught:
         metric.score(video_set(), video_set(1, label="real", **change), tools(tmp_path))
     assert caught.value.exit_code == 5
 
 
 def test_a_missing_reference_and_single_videos_are_refused(tmp_path: Path) -> None:
-    metric = FvdTransNetV2(lambda device: MeanColours())
+    metric = Fvd("mean-colours", fake)
     with pytest.raises(NotComparableError, match="there are none"):
         metric.score(video_set(), None, tools(tmp_path))
     with pytest.raises(NotComparableError, match="at least 2 a side"):
@@ -217,25 +208,4 @@ def test_a_missing_reference_and_single_videos_are_refused(tmp_path: Path) -> No
 def test_float_frames_are_refused(tmp_path: Path) -> None:
     floats = set_of(np.random.default_rng(0).random((4, 4, 6, 6, 3)).astype(np.float32))
     with pytest.raises(MediaError, match="got float32 frames"):
-        FvdTransNetV2(lambda device: MeanColours()).score(floats, video_set(count=4), tools(tmp_path))
-
-
-def test_features_are_computed_once_per_content_and_card(tmp_path: Path) -> None:
-    videos, again = video_set(0), video_set(0, label="another name")
-    extractor = MeanColours()
-    first = features_of(videos, extractor, tmp_path)
-    calls = extractor.calls
-    assert np.array_equal(features_of(again, extractor, tmp_path), first)
-    assert extractor.calls == calls
-    features_of(video_set(5), extractor, tmp_path)
-    assert extractor.calls > calls
-    assert cache_key(videos, extractor) != cache_key(videos, MeanColours("other card"))
-
-
-def test_a_damaged_cache_entry_is_computed_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    videos, extractor = video_set(0), MeanColours()
-    first = features_of(videos, extractor, tmp_path)
-    (file,) = tmp_path.glob("*.npz")
-    file.write_bytes(file.read_bytes()[:100])
-    assert np.array_equal(features_of(videos, extractor, tmp_path), first)
-    assert "computing them again" in caplog.text
+        Fvd("mean-colours", fake).score(floats, video_set(count=4), tools(tmp_path))

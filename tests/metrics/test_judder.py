@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.digits import MovingDigits
-from harness.errors import MediaError, NotComparableError
+from harness.errors import NotComparableError
 from harness.metrics.base import Tools
 from harness.metrics.judder import JudderRatio, judder_ratio
 from harness.metrics.temporal import MotionEnergyRatio
-from tests.metrics.test_temporal import levels, videos
-
-TOOLS = Tools(cache=Path("unused"), judges=Path("unused"))
+from tests.metrics.test_temporal import levels
+from video_sets import video_set
 
 
 @pytest.fixture(scope="module")
@@ -31,29 +28,29 @@ def mixed_in_pairs(clips: np.ndarray, share: float) -> np.ndarray:
     return np.rint(pairs + share * (mean - pairs)).reshape(clips.shape).astype(np.uint8)
 
 
-def test_other_real_clips_score_one_within_their_interval(clips: np.ndarray) -> None:
-    score = JudderRatio().score(videos(clips[:64]), videos(clips[64:]), TOOLS)
+def test_other_real_clips_score_one_within_their_interval(clips: np.ndarray, tools: Tools) -> None:
+    score = JudderRatio().score(video_set(clips[:64]), video_set(clips[64:]), tools)
     assert score.lo is not None
     assert score.hi is not None
     assert score.lo < 1 < score.hi
     assert score.value == pytest.approx(1, abs=0.1)
 
 
-def test_the_more_alike_the_frames_of_a_pair_the_lower(clips: np.ndarray) -> None:
+def test_the_more_alike_the_frames_of_a_pair_the_lower(clips: np.ndarray, tools: Tools) -> None:
     values = []
     for share in (0.0, 0.1, 0.3, 0.6):
-        score = JudderRatio().score(videos(mixed_in_pairs(clips[:64], share)), videos(clips[64:]), TOOLS)
+        score = JudderRatio().score(video_set(mixed_in_pairs(clips[:64], share)), video_set(clips[64:]), tools)
         assert score.value is not None
         values.append(score.value)
     assert values == sorted(values, reverse=True)
     assert values[1] < 0.9 * values[0]
 
 
-def test_the_mean_of_motion_hides_what_it_shows(clips: np.ndarray) -> None:
+def test_the_mean_of_motion_hides_what_it_shows(clips: np.ndarray, tools: Tools) -> None:
     """Pairs 10 % too much alike cost motion a few percent, and the sampler makes up for that between pairs."""
-    damaged = videos(mixed_in_pairs(clips[:64], 0.1))
-    energy = MotionEnergyRatio().score(damaged, videos(clips[:64]), TOOLS).value
-    judder = JudderRatio().score(damaged, videos(clips[:64]), TOOLS).value
+    damaged = video_set(mixed_in_pairs(clips[:64], 0.1))
+    energy = MotionEnergyRatio().score(damaged, video_set(clips[:64]), tools).value
+    judder = JudderRatio().score(damaged, video_set(clips[:64]), tools).value
     assert energy is not None
     assert judder is not None
     assert abs(energy - 1) < 0.1 < abs(judder - 1)
@@ -69,30 +66,43 @@ def test_more_motion_everywhere_changes_nothing(energies: list[list[float]], fac
     assert judder_ratio(factor * ours, np.ones((3, 5))) == pytest.approx(judder_ratio(ours, np.ones((3, 5))))
 
 
-def test_the_card_holds_both_parts(clips: np.ndarray) -> None:
-    score = JudderRatio().score(videos(mixed_in_pairs(clips[:64], 0.3)), videos(clips[:64]), TOOLS)
+def test_the_card_holds_both_parts(clips: np.ndarray, tools: Tools) -> None:
+    score = JudderRatio().score(video_set(mixed_in_pairs(clips[:64], 0.3)), video_set(clips[:64]), tools)
     inside, between = score.protocol["inside_pairs"], score.protocol["between_pairs"]
     assert inside < 1
     assert score.value == pytest.approx(inside / between)
 
 
-def test_clips_that_stand_still_have_no_ratio(clips: np.ndarray) -> None:
+def test_clips_that_stand_still_have_no_ratio(clips: np.ndarray, tools: Tools) -> None:
     frozen = np.repeat(clips[:8, :1], clips.shape[1], axis=1)
-    score = JudderRatio().score(videos(frozen), videos(clips[:8]), TOOLS)
+    score = JudderRatio().score(video_set(frozen), video_set(clips[:8]), tools)
     assert score.value is None
     assert score.reason is not None
-    assert "nothing moves inside pairs" in score.reason
+    assert "nothing moves between pairs" in score.reason
 
 
-def test_what_cannot_be_compared_is_refused(clips: np.ndarray) -> None:
+def test_frames_that_are_all_doubled_score_zero(clips: np.ndarray, tools: Tools) -> None:
+    doubled = np.repeat(clips[:8, ::2], 2, axis=1)
+    score = JudderRatio().score(video_set(doubled), video_set(clips[8:16]), tools)
+    assert (score.value, score.lo, score.hi) == (0.0, 0.0, 0.0)
+
+
+def test_a_reference_whose_frames_are_doubled_gives_no_ratio(clips: np.ndarray, tools: Tools) -> None:
+    doubled = np.repeat(clips[:8, ::2], 2, axis=1)
+    score = JudderRatio().score(video_set(clips[8:16]), video_set(doubled), tools)
+    assert score.value is None
+    assert "the reference stands still inside them" in str(score.reason)
+
+
+def test_what_cannot_be_compared_is_refused(clips: np.ndarray, tools: Tools) -> None:
     with pytest.raises(NotComparableError, match="without reference"):
-        JudderRatio().score(videos(clips[:2]), None, TOOLS)
+        JudderRatio().score(video_set(clips[:2]), None, tools)
     with pytest.raises(NotComparableError, match="fps"):
-        JudderRatio().score(videos(clips[:2], fps=4), videos(clips[:2]), TOOLS)
-    with pytest.raises(MediaError, match="needs 3 or more"):
-        JudderRatio().score(videos(levels(0, 9)), videos(levels(0, 9)), TOOLS)
+        JudderRatio().score(video_set(clips[:2], fps=4), video_set(clips[:2]), tools)
+    with pytest.raises(NotComparableError, match="needs 3 or more"):
+        JudderRatio().score(video_set(levels(0, 9)), video_set(levels(0, 9)), tools)
 
 
-def test_one_video_has_a_value_and_no_interval() -> None:
-    score = JudderRatio().score(videos(levels(0, 10, 30, 40)), videos(levels(0, 10, 20, 30)), TOOLS)
+def test_one_video_has_a_value_and_no_interval(tools: Tools) -> None:
+    score = JudderRatio().score(video_set(levels(0, 10, 30, 40)), video_set(levels(0, 10, 20, 30)), tools)
     assert (score.value, score.lo, score.hi) == (0.25, None, None)

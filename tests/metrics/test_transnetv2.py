@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from functools import cache
 from pathlib import Path
@@ -14,11 +13,12 @@ import torch
 from harness import weights
 from harness.data.digits import MovingDigits
 from harness.errors import WeightsError
-from harness.metrics.base import Tools, VideoSet
+from harness.metrics.base import Tools
 from harness.metrics.features.cache import features_of
-from harness.metrics.features.transnetv2 import TransNetV2Features, letterbox, load_features
-from harness.metrics.frechet import FvdTransNetV2, frechet_between
-from harness.metrics.kvd import KvdTransNetV2, polynomial_mmd
+from harness.metrics.features.transnetv2 import TransNetV2Features, letterbox, load_on
+from harness.metrics.frechet import Fvd, frechet_between
+from harness.metrics.kvd import Kvd, polynomial_mmd
+from video_sets import video_set
 
 GOLDEN = Path(__file__).parent / "golden" / "transnetv2.json"
 COUNT = 64
@@ -28,18 +28,7 @@ COUNT = 64
 def extractor() -> TransNetV2Features:
     """The real one; fetches the weights if this machine never did."""
     weights.fetch("transnetv2")
-    return load_features()
-
-
-def video_set(videos: np.ndarray, label: str) -> VideoSet:
-    return VideoSet(
-        label=label,
-        names=tuple(str(number) for number in range(len(videos))),
-        read=lambda index: videos[index],
-        frames=videos.shape[1],
-        size=(videos.shape[2], videos.shape[3]),
-        digest=hashlib.sha256(videos.tobytes()).hexdigest(),
-    )
+    return load_on("cpu")
 
 
 def interpolated(videos: np.ndarray) -> np.ndarray:
@@ -87,8 +76,8 @@ def test_degraded_moving_digits_rank_real_interpolated_frozen_noisy(tmp_path: Pa
     distances: dict[str, float] = {}
     kernels: dict[str, float] = {}
     for name, videos in sets.items():
-        score = FvdTransNetV2().score(video_set(videos, name), reference, tools)
-        kernel = KvdTransNetV2().score(video_set(videos, name), reference, tools)
+        score = Fvd("transnetv2").score(video_set(videos, name), reference, tools)
+        kernel = Kvd("transnetv2").score(video_set(videos, name), reference, tools)
         assert score.value is not None
         assert kernel.value is not None
         distances[name], kernels[name] = score.value, kernel.value
@@ -98,8 +87,8 @@ def test_degraded_moving_digits_rank_real_interpolated_frozen_noisy(tmp_path: Pa
     assert sorted(distances, key=distances.__getitem__) == list(sets), distances
     assert sorted(kernels, key=kernels.__getitem__) == list(sets), kernels
     half = COUNT // 2
-    split = features_of(reference, extractor(), tmp_path)
-    assert frechet_between(split[:half], split[half:]) < distances["frozen"]
+    split = features_of(reference, extractor(), tmp_path).array()
+    assert frechet_between([split[:half]], [split[half:]]) < distances["frozen"]
     assert abs(polynomial_mmd(split[:half], split[half:])) < kernels["frozen"]
 
 
@@ -141,6 +130,6 @@ def test_weights_of_another_network_are_refused(tmp_path: Path) -> None:
 
 def test_missing_weights_name_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TPBENCH_CACHE", str(tmp_path))
-    load_features.cache_clear()
+    load_on.cache_clear()
     with pytest.raises(WeightsError, match="tpbench weights fetch transnetv2"):
-        load_features()
+        load_on("cpu")

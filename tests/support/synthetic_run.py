@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from harness.claims import judge
-from harness.metrics.digits import wilson_interval
+from harness.metrics.intervals import wilson_interval
 from harness.records import (
     Measurement,
     SampleRecord,

@@ -1,0 +1,1 @@
+"""Networks that turn videos into features, and where metrics find them."""

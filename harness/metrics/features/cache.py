@@ -1,89 +1,175 @@
-"""Features, computed once per content: the key is what was seen and what looked, never a file name."""
+"""Features, computed once per content: the key is what was seen and what looked, never a file name.
+
+    <folder>/<hash of card and weights>/card.json
+    <folder>/<hash of card and weights>/<hash of the video>.npy
+
+A file per video: a set that grew, or a look that was killed, costs only the videos that are new.
+"""
 
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 import logging
-import zipfile
-from collections.abc import Mapping
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-from harness.errors import MediaError
-from harness.metrics.base import VideoSet
+from harness.errors import MediaError, NotComparableError, TpbenchError
+from harness.metrics.base import Extractor, VideoSet
 from harness.store import write_atomically
 
 log = logging.getLogger(__name__)
 
 _BATCH = 4
 _BATCH_BYTES = 64 << 20  # decoded frames handed over at once: large videos go one by one
+_ROWS = 256
 
 
-class Extractor(Protocol):
-    """A network with its card."""
+@dataclass(frozen=True)
+class Features:
+    """What an extractor made of a set of videos, (N, ...) float64, read from the cache piece by piece."""
 
-    sha256: str
-    """Hash of its weights."""
+    files: tuple[Path, ...]
 
-    @property
-    def card(self) -> Mapping[str, object]:
-        """Everything beside the weights and the videos that the features depend on."""
-        ...
+    def __len__(self) -> int:
+        return len(self.files)
 
-    def __call__(self, clips: np.ndarray) -> np.ndarray:
-        """uint8 RGB (B, T, H, W, 3) to float64 (B, d)."""
-        ...
+    def chunks(self, rows: int = _ROWS) -> Iterator[np.ndarray]:
+        """The features in order, (n <= rows, ...) at a time."""
+        for start in range(0, len(self.files), rows):
+            yield np.stack([np.load(file, allow_pickle=False) for file in self.files[start : start + rows]])
+
+    def array(self) -> np.ndarray:
+        """All of them, (N, ...)."""
+        return np.concatenate(list(self.chunks()))
 
 
-def features_of(videos: VideoSet, extractor: Extractor, folder: Path) -> np.ndarray:
-    """Features (N, d), float64, of a video set, from the cache in ``folder`` where they are.
+class Look:
+    """Several extractors looking at videos together; what the cache knows is not computed again."""
+
+    def __init__(self, extractors: Sequence[Extractor], folder: Path) -> None:
+        self._extractors = {extractor_key(extractor): extractor for extractor in extractors}
+        self._folder = folder
+        self.refusals: dict[str, TpbenchError] = {}
+        """By :func:`extractor_key`: those that refused a video, and are not asked again."""
+        for key, extractor in self._extractors.items():
+            card = folder / key / "card.json"
+            if not card.is_file():
+                write_atomically(card, json.dumps({**extractor.card, "sha256": extractor.sha256}, indent=1) + "\n")
+
+    def missing(self, digest: str) -> list[str]:
+        """Keys of the extractors that have not seen the video with this content hash."""
+        return [
+            key
+            for key in self._extractors
+            if key not in self.refusals and not _usable(feature_file(self._folder, key, digest))
+        ]
+
+    def at(self, clips: np.ndarray, digests: Sequence[str], names: Sequence[str]) -> None:
+        """Let every extractor see those of the clips, uint8 RGB (B, T, H, W, 3), that it has not seen.
+
+        Raises:
+            MediaError: not uint8 RGB, or an extractor gave nan or infinity; the video is named.
+        """
+        if clips.dtype != np.uint8 or clips.ndim != 5 or clips.shape[-1] != 3:
+            raise MediaError(
+                f"cannot extract features of {names[0]}: got {clips.dtype} frames of shape {clips.shape[1:]}, "
+                "needed uint8 RGB (T, H, W, 3). "
+                "Frames lie in 0..255 as integers; convert floats before scoring."
+            )
+        wanted: dict[str, list[int]] = {}
+        for row, digest in enumerate(digests):
+            for key in self.missing(digest):
+                wanted.setdefault(key, []).append(row)
+        for key, rows in wanted.items():
+            extractor = self._extractors[key]
+            try:
+                features = np.asarray(extractor(clips[rows] if len(rows) < len(clips) else clips), dtype=np.float64)
+            except (NotComparableError, MediaError) as error:
+                self.refusals[key] = error
+                continue
+            for row, numbers in zip(rows, features, strict=True):
+                if not np.isfinite(numbers).all():
+                    what = extractor.card.get("extractor", key)
+                    raise MediaError(f"'{what}' gave nan or infinity for {names[row]}; look at that video.")
+                _write(feature_file(self._folder, key, digests[row]), numbers)
+
+
+def look_at(videos: VideoSet, extractors: Sequence[Extractor], folder: Path) -> Look:
+    """Read each video that some extractor has not seen, once, for all of them.
+
+    An extractor that refuses a video is noted in ``refusals``; the metric that asks for it will be told.
 
     Raises:
-        MediaError: a video is not uint8 RGB of the set's shape.
+        MediaError: a video is not uint8 RGB of the set's shape, or its features are not finite.
     """
-    key = cache_key(videos, extractor)
-    file = folder / f"{key}.npz"
-    stored = _read(file, len(videos))
-    if stored is not None:
-        return stored
+    look = Look(extractors, folder)
     clip_bytes = videos.frames * videos.size[0] * videos.size[1] * 3
     batch = max(1, min(_BATCH, _BATCH_BYTES // clip_bytes))
-    features = np.concatenate([extractor(_checked(clips, videos)) for clips in videos.batches(batch)])
-    buffer = io.BytesIO()
-    np.savez(buffer, features=features, card=json.dumps({**extractor.card, "videos": videos.digest}))
-    write_atomically(file, buffer.getvalue())
-    return features
+    unseen = [index for index, digest in enumerate(videos.digests) if look.missing(digest)]
+    for start in range(0, len(unseen), batch):
+        indices = unseen[start : start + batch]
+        clips = np.stack([_shaped(videos.read(index), videos, index) for index in indices])
+        look.at(clips, [videos.digests[index] for index in indices], [videos.names[index] for index in indices])
+        if len(look.refusals) == len(extractors):
+            break
+    return look
 
 
-def cache_key(videos: VideoSet, extractor: Extractor) -> str:
-    """24 hex digits over (content of the videos, protocol card, hash of the weights)."""
-    content = [videos.digest, dict(extractor.card), extractor.sha256]
+def features_of(videos: VideoSet, extractor: Extractor, folder: Path) -> Features:
+    """The features of a video set, from the cache in ``folder`` where they are.
+
+    Raises:
+        NotComparableError: the extractor does not take such videos.
+        MediaError: a video is not uint8 RGB of the set's shape, or its features are not finite.
+    """
+    for refusal in look_at(videos, [extractor], folder).refusals.values():
+        raise refusal
+    key = extractor_key(extractor)
+    return Features(tuple(feature_file(folder, key, digest) for digest in videos.digests))
+
+
+def extractor_key(extractor: Extractor) -> str:
+    """24 hex digits over (protocol card, hash of the weights)."""
+    content = [dict(extractor.card), extractor.sha256]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 
-def _checked(clips: np.ndarray, videos: VideoSet) -> np.ndarray:
+def feature_file(folder: Path, key: str, digest: str) -> Path:
+    """Where the features of one video are, or would be."""
+    return folder / key / f"{digest[:32]}.npy"
+
+
+def _shaped(frames: np.ndarray, videos: VideoSet, index: int) -> np.ndarray:
     expected = (videos.frames, *videos.size, 3)
-    if clips.dtype != np.uint8 or clips.shape[1:] != expected:
+    if frames.shape != expected:
         raise MediaError(
-            f"cannot extract features of '{videos.label}': got {clips.dtype} frames of shape "
-            f"{clips.shape[1:]}, needed uint8 RGB {expected}. "
-            f"Frames lie in 0..255 as integers; convert floats before scoring."
+            f"cannot extract features of {videos.names[index]} of '{videos.label}': got frames of shape "
+            f"{frames.shape}, needed {expected}."
         )
-    return clips
+    return frames
 
 
-def _read(file: Path, count: int) -> np.ndarray | None:
-    """The stored features; None if there are none, or none that can be read (they are then made again)."""
+def _usable(file: Path) -> bool:
+    """Whether there are features that can be read; damaged ones are made again."""
     if not file.is_file():
-        return None
+        return False
     try:
-        with open(file, "rb") as stream, np.load(stream, allow_pickle=False) as stored:
-            features = np.asarray(stored["features"], dtype=np.float64)
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        np.load(file, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
         log.warning("features in %s cannot be read (%s): computing them again", file, error)
-        return None
-    return features if features.ndim == 2 and len(features) == count else None
+        return False
+    return True
+
+
+def _write(file: Path, numbers: np.ndarray) -> None:
+    """In one step, but without waiting for the disk: a lost file is computed again."""
+    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.", suffix=".partial")
+    with os.fdopen(handle, "wb") as stream:
+        np.save(stream, numbers)
+    os.replace(temporary, file)

@@ -23,6 +23,8 @@ from torch.nn import functional
 
 from harness import weights
 from harness.errors import WeightsError
+from harness.metrics.base import Sight, Tools
+from harness.metrics.features.network import Network
 
 HEIGHT, WIDTH = 27, 48
 DIMENSIONS = 256
@@ -148,12 +150,28 @@ class TransNetV2Features:
         return features.double().cpu().numpy()
 
 
-@lru_cache(maxsize=2)
-def load_features(device: str = "cpu") -> TransNetV2Features:
+def load(tools: Tools) -> TransNetV2Features:
     """The extractor with the pinned weights from the cache; loaded once per process.
 
     Raises:
         WeightsError: they are not there; the message names the command that fetches them.
     """
+    return load_on(tools.device)
+
+
+@lru_cache(maxsize=2)
+def load_on(device: str) -> TransNetV2Features:
+    """The same by device."""
     source = weights.find("transnetv2")
     return TransNetV2Features(weights.path(source), sha256=source.sha256, device=device)
+
+
+TRANSNETV2 = Network(
+    load=load,
+    status="stand-in",
+    sight=Sight(
+        cannot_see="noise of up to 50 grey levels counts less than a standstill; detail below 27x48 pixels; blended "
+        "neighbouring frames",
+        order=("clean", "shuffled", "frozen"),
+    ),
+)

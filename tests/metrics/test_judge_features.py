@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-from importlib.metadata import entry_points
 from pathlib import Path
 
 import numpy as np
@@ -12,10 +10,12 @@ import pytest
 
 from harness.data.digits import MovingDigits
 from harness.errors import NotComparableError
-from harness.metrics.base import Score, Tools, VideoSet
+from harness.metrics.base import Score, Tools
 from harness.metrics.features import digit_judge
 from harness.metrics.features.digit_judge import load_or_train_judge, train_judge
-from harness.metrics.fvd_digits import FvdDigitJudge, JudgeFeatures
+from harness.metrics.features.judge_features import JudgeFeatures
+from harness.metrics.frechet import Fvd
+from video_sets import video_set
 
 DATA = MovingDigits(canvas=16, frames=16, speed=(0.4, 1.2))
 
@@ -39,20 +39,9 @@ def real(split: str, count: int, data: MovingDigits = DATA) -> np.ndarray:
     return data.clips(split, np.arange(count)).rgb()
 
 
-def video_set(videos: np.ndarray, label: str = "made") -> VideoSet:
-    return VideoSet(
-        label=label,
-        names=tuple(str(number) for number in range(len(videos))),
-        read=lambda index: videos[index],
-        frames=videos.shape[1],
-        size=(videos.shape[2], videos.shape[3]),
-        digest=hashlib.sha256(videos.tobytes()).hexdigest(),
-    )
-
-
 def score(videos: np.ndarray, reference: np.ndarray, judges: Path, cache: Path) -> Score:
     tools = Tools(cache=cache, judges=judges, dataset=DATA)
-    return FvdDigitJudge().score(video_set(videos), video_set(reference, "reference"), tools)
+    return Fvd("digit-judge").score(video_set(videos), video_set(reference, "reference"), tools)
 
 
 def value(videos: np.ndarray, reference: np.ndarray, judges: Path, cache: Path) -> float:
@@ -124,26 +113,21 @@ def test_only_the_order_counts_up_to_as_many_clips_as_dimensions(
 
 @pytest.mark.usefixtures("short")
 def test_the_hash_of_the_weights_tells_judges_apart() -> None:
-    same, again, other = (JudgeFeatures(train_judge(DATA, seed=seed)).sha256 for seed in (0, 0, 1))
+    same, again, other = (JudgeFeatures(train_judge(DATA, seed=seed), DATA).sha256 for seed in (0, 0, 1))
     assert same == again
     assert same != other
 
 
-def test_without_a_data_set_there_is_a_reason_and_no_number(tmp_path: Path) -> None:
+def test_without_a_data_set_there_is_no_judge(tmp_path: Path) -> None:
     videos = video_set(real("test", 4))
-    answer = FvdDigitJudge().score(videos, videos, Tools(cache=tmp_path, judges=tmp_path))
-    assert answer.value is None
-    assert "moving-digits" in str(answer.reason)
+    with pytest.raises(NotComparableError, match="moving-digits only, and none was given"):
+        Fvd("digit-judge").score(videos, videos, Tools(cache=tmp_path, judges=tmp_path))
 
 
+@pytest.mark.usefixtures("short")
 def test_unequal_sides_and_clips_of_another_length_are_refused(tmp_path: Path) -> None:
     with pytest.raises(NotComparableError, match="has 4 videos, reference 'reference' has 5"):
         score(real("test", 4), real("reference", 5), tmp_path, tmp_path)
     short_clips = real("test", 4, MovingDigits(frames=8))
     with pytest.raises(NotComparableError, match="8 frames of 16x16, the judge learned from 16 frames"):
         score(short_clips, short_clips, tmp_path, tmp_path)
-
-
-def test_it_is_found_by_its_name() -> None:
-    (point,) = entry_points(group="tpbench.metrics", name=FvdDigitJudge.name)
-    assert point.load() is FvdDigitJudge
