@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from harness.errors import TpbenchError
+from harness.sources.sampling import ClipRule, OnBad
 
 app = typer.Typer(
     name="tpbench",
@@ -94,15 +95,34 @@ def eval_command(
         int | None, typer.Option(min=1, metavar="N", help="Score the first N by name, on both sides.")
     ] = None,
     window: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Cut every video into windows of N frames.")
+        int | None, typer.Option(min=2, metavar="N", help="Cut every video into windows of N frames.")
     ] = None,
+    start: Annotated[int, typer.Option(min=0, metavar="N", help="Leave out the first N frames of every video.")] = 0,
+    stride: Annotated[int, typer.Option(min=1, metavar="N", help="Take every N-th frame only.")] = 1,
+    clips: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Take N windows of every video at most.")
+    ] = None,
+    on_bad: Annotated[
+        OnBad, typer.Option(help="What to do about files that cannot be read: name them and score the rest, or refuse.")
+    ] = OnBad.SKIP,
+    workers: Annotated[int, typer.Option(min=0, metavar="N", help="Processes that decode ahead.")] = 0,
     as_json: Json = False,
 ) -> None:
     """Score a folder of videos against a folder of real ones."""
     from harness.commands.evaluation import score_folder
 
+    rule = ClipRule(frames=window, start=start, stride=stride, count=clips)
     raise typer.Exit(
-        score_folder(folder, reference=reference, metrics=metric or [], limit=limit, window=window, as_json=as_json)
+        score_folder(
+            folder,
+            reference=reference,
+            metrics=metric or [],
+            limit=limit,
+            rule=rule,
+            on_bad=on_bad,
+            workers=workers,
+            as_json=as_json,
+        )
     )
 
 

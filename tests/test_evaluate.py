@@ -6,22 +6,30 @@ import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
 import pytest
 
-from harness import weights
-from harness.errors import MediaError, NotComparableError, UsageError
+from harness import video, weights
+from harness.errors import MediaError, NotComparableError, UsageError, WeightsError
 from harness.evaluate import Evaluation, evaluate
+from harness.metrics.features.transnetv2 import load_on
+from harness.sources import entry
+from harness.sources.sampling import ClipRule, OnBad
 
 METRICS = '''
 from harness.errors import NotComparableError
-from harness.metrics.base import Score
+from harness.metrics.base import Score, Sight
 
 class Gap:
     """Difference of the mean grey levels; wants equal counts."""
     name, unit, higher_is_better, needs_reference, needs_prompts = "gap", "1", None, True, False
+    status, sight = "exact", Sight(cannot_see="anything but the mean grey level")
+
+    def extractors(self, tools):
+        return ()
 
     def score(self, generated, reference, tools):
         if len(generated) != len(reference):
@@ -71,7 +79,7 @@ def encode(path: Path, *, frames: int = 4, fps: int = 10) -> None:
         stream.height = stream.width = 32
         stream.pix_fmt = "yuv420p"
         for level in range(frames):
-            picture = np.full((32, 32, 3), 40 * level, dtype=np.uint8)
+            picture = np.full((32, 32, 3), 30 * level, dtype=np.uint8)
             container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode())
 
@@ -122,7 +130,7 @@ def test_windows_cut_longer_videos_without_overlap(tmp_path: Path, metrics: dict
         np.save(tmp_path / name / "long.npy", ramp)
         both.append(tmp_path / name)
     np.save(both[0] / "short.npy", np.zeros((2, 8, 8, 3), dtype=np.uint8))
-    result = evaluate(*both, [metrics["Gap"]], window=4)
+    result = evaluate(*both, [metrics["Gap"]], rule=ClipRule(frames=4))
     protocol = result.measurements[0].protocol
     assert protocol["names"] == ["long.npy[0:4]", "long.npy[4:8]"]
     assert (protocol["window"], protocol["generated_files"], protocol["generated_frames_left_out"]) == (4, 1, 3)
@@ -182,12 +190,9 @@ def test_a_folder_without_any_good_video_is_an_error(tmp_path: Path, real: Path,
         evaluate(tmp_path / "bad", real, [metrics["Gap"]])
 
 
-@pytest.mark.parametrize(("limit", "window"), [(0, None), (None, 1)])
-def test_senseless_numbers_are_usage_errors(
-    made: Path, real: Path, metrics: dict[str, str], limit: int | None, window: int | None
-) -> None:
-    with pytest.raises(UsageError, match="--"):
-        evaluate(made, real, [metrics["Gap"]], limit=limit, window=window)
+def test_a_limit_below_one_is_a_usage_error(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    with pytest.raises(UsageError, match="--limit 0"):
+        evaluate(made, real, [metrics["Gap"]], limit=0)
 
 
 def test_real_files_get_a_frechet_distance_with_its_protocol(tmp_path: Path, made: Path, real: Path) -> None:
@@ -230,9 +235,8 @@ def no_reference_left(made: Path, real: Path) -> None:
         (fewer, {}, NotComparableError, "3 against 2"),
         (of_other_length, {}, NotComparableError, "long.npy: 7 frames of 8x8"),
         (of_other_length_in_the_reference, {}, NotComparableError, "long.npy: 7 frames of 8x8"),
-        (fewer, {"limit": 3}, NotComparableError, "cannot take the first 3 clips"),
         (no_reference_left, {}, MediaError, "can be scored."),
-        (fewer, {"window": 5}, MediaError, "too short for --window 5"),
+        (fewer, {"rule": ClipRule(frames=5)}, MediaError, "too short for --window 5"),
     ],
 )
 def test_a_refusal_names_every_unreadable_file_of_both_folders(
@@ -240,7 +244,7 @@ def test_a_refusal_names_every_unreadable_file_of_both_folders(
     real: Path,
     metrics: dict[str, str],
     spoil: Callable[[Path, Path], None],
-    options: dict[str, int],
+    options: dict[str, Any],
     kind: type[Exception],
     why: str,
 ) -> None:
@@ -252,6 +256,17 @@ def test_a_refusal_names_every_unreadable_file_of_both_folders(
     assert why in text
     assert text.count(f"{made / 'empty.mp4'}: the file is empty (0 bytes)") == 1
     assert text.count(f"{real / 'rubbish.webm'}: ") == 1
+
+
+def test_a_limit_that_cannot_be_met_names_what_could_not_be_read(
+    made: Path, real: Path, metrics: dict[str, str]
+) -> None:
+    add_rubbish(made, real)
+    fewer(made, real)
+    with pytest.raises(NotComparableError, match="(?s)cannot take the first 3 clips") as caught:
+        evaluate(made, real, [metrics["Gap"]], limit=3)
+    assert f"{real / 'rubbish.webm'}: " in str(caught.value)
+    assert "empty.mp4" not in str(caught.value), "behind the first three of its folder: nobody looked at it"
 
 
 def test_a_refusal_without_unreadable_files_adds_nothing(made: Path, real: Path, metrics: dict[str, str]) -> None:
@@ -290,17 +305,13 @@ class Watched:
         yield told.append
 
 
-def test_progress_counts_files_read_clips_hashed_and_clips_scored(
-    made: Path, real: Path, metrics: dict[str, str]
-) -> None:
+def test_progress_counts_files_looked_at_and_clips_scored(made: Path, real: Path, metrics: dict[str, str]) -> None:
     (made / "empty.mp4").write_bytes(b"")
     progress = Watched()
     evaluate(made, real, [metrics["Gap"], metrics["Level"]], progress=progress)
     assert progress.phases == [
-        (f"reading {made}", 4, [1, 2, 3, 4]),
-        (f"hashing {made}", 3, [1, 2, 3]),
-        (f"reading {real}", 3, [1, 2, 3]),
-        (f"hashing {real}", 3, [1, 2, 3]),
+        (f"looking at {made}", 4, [1, 2, 3, 4]),
+        (f"looking at {real}", 3, [1, 2, 3]),
         (f"scoring {metrics['Gap']}", 6, [1, 2, 3, 4, 5, 6, 6]),
         (f"scoring {metrics['Level']}", 3, [1, 3]),
     ]
@@ -326,3 +337,95 @@ def test_a_folder_has_no_data_set_for_the_judge_to_know(made: Path, real: Path, 
     assert "moving-digits" in str(measured.reason)
     with pytest.raises(NotComparableError, match="moving-digits"):
         evaluate(made, real, ["fvd[digit-judge]"])
+
+
+@pytest.fixture
+def decodings(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The name of each file that is decoded, each time."""
+    read = video.read_video
+    names: list[str] = []
+
+    def counting(path: Path) -> video.Video:
+        names.append(path.name)
+        return read(path)
+
+    monkeypatch.setattr(entry, "read_video", counting)
+    return names
+
+
+def test_each_video_is_decoded_once_for_all_metrics_and_never_again(
+    tmp_path: Path, made: Path, real: Path, decodings: list[str]
+) -> None:
+    np.save(made / "0.npy", np.arange(4 * 8 * 8 * 3, dtype=np.uint8).reshape(4, 8, 8, 3))
+    names = ["temporal_flicker", "motion_energy_ratio", "judder_ratio", "fvd[transnetv2]", "kvd[transnetv2]"]
+    first = evaluate(made, real, names, cache=tmp_path / "cache")
+    assert sorted(decodings) == sorted(2 * ["0.npy", "1.npy", "2.npy"])
+    again = evaluate(made, real, names, cache=tmp_path / "cache")
+    assert len(decodings) == 6
+    assert again == first
+
+
+def test_a_new_file_is_the_only_one_decoded(tmp_path: Path, made: Path, decodings: list[str]) -> None:
+    evaluate(made, None, ["temporal_flicker"], cache=tmp_path / "cache")
+    np.save(made / "new.npy", np.full((4, 8, 8, 3), 7, dtype=np.uint8))
+    decodings.clear()
+    result = evaluate(made, None, ["temporal_flicker"], cache=tmp_path / "cache")
+    assert decodings == ["new.npy"]
+    assert result.n_generated == 4
+
+
+def test_processes_that_decode_ahead_change_nothing(tmp_path: Path, made: Path, real: Path) -> None:
+    (made / "empty.mp4").write_bytes(b"")
+    (real / "rubbish.npy").write_bytes(b"junk")
+    results = [
+        evaluate(
+            made, real, ["motion_energy_ratio", "temporal_flicker"], cache=tmp_path / str(workers), workers=workers
+        )
+        for workers in (0, 2)
+    ]
+    assert results[0] == results[1]
+    assert len(results[0].problems) == 2
+
+
+def test_one_bad_file_fails_all_where_that_is_asked_for(made: Path, real: Path, metrics: dict[str, str]) -> None:
+    (made / "empty.mp4").write_bytes(b"")
+    with pytest.raises(MediaError, match=r"(?s)--on-bad fail.*empty\.mp4: the file is empty"):
+        evaluate(made, real, [metrics["Gap"]], on_bad=OnBad.FAIL)
+    skipped = evaluate(made, real, [metrics["Gap"]]).measurements[0].protocol
+    assert (skipped["on_bad"], skipped["generated_unreadable"]) == ("skip", 1)
+    (made / "empty.mp4").unlink()
+    assert value(evaluate(made, real, [metrics["Gap"]], on_bad=OnBad.FAIL)) == 10.0
+
+
+def test_one_corrupt_file_among_many_costs_that_file_alone(tmp_path: Path, metrics: dict[str, str]) -> None:
+    many = folder(tmp_path / "many", [number % 200 for number in range(300)], frames=2, size=2)
+    (many / "150.npy").write_bytes((many / "150.npy").read_bytes()[:-1])
+    result = evaluate(many, None, [metrics["Level"]])
+    assert result.n_generated == 299
+    assert [problem.path.name for problem in result.problems] == ["150.npy"]
+    assert "truncated" in result.problems[0].reason
+
+
+def test_a_stride_lowers_the_rate_that_is_compared(tmp_path: Path, metrics: dict[str, str]) -> None:
+    for name, fps in (("made", 10), ("real", 10)):
+        (tmp_path / name).mkdir()
+        encode(tmp_path / name / "clip.mp4", fps=fps, frames=8)
+    result = evaluate(
+        tmp_path / "made", tmp_path / "real", [metrics["Gap"]], rule=ClipRule(frames=2, start=1, stride=3)
+    )
+    protocol = result.measurements[0].protocol
+    assert protocol["names"] == ["clip.mp4[1:7:3]"]
+    assert (protocol["frames"], protocol["start"], protocol["stride"]) == (2, 1, 3)
+    assert protocol["generated_frames_left_out"] == 6
+
+
+def test_a_metric_without_its_weights_says_so_and_the_others_are_scored(
+    tmp_path: Path, made: Path, real: Path, metrics: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TPBENCH_CACHE", str(tmp_path / "nothing-fetched"))
+    load_on.cache_clear()
+    result = evaluate(made, real, ["fvd[transnetv2]", metrics["Level"]])
+    assert [item.value for item in result.measurements] == [None, 10.0]
+    assert "tpbench weights fetch transnetv2" in str(result.measurements[0].reason)
+    with pytest.raises(WeightsError, match="tpbench weights fetch transnetv2"):
+        evaluate(made, real, ["fvd[transnetv2]"])

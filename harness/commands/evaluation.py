@@ -12,6 +12,7 @@ from harness import console
 
 if TYPE_CHECKING:
     from harness.records import Measurement
+    from harness.sources.sampling import ClipRule, OnBad
 
 UNREADABLE = 3
 DEFAULT_METRICS = ("fvd[transnetv2]", "kvd[transnetv2]", "temporal_flicker", "motion_energy_ratio")
@@ -19,7 +20,15 @@ DEFAULT_METRICS = ("fvd[transnetv2]", "kvd[transnetv2]", "temporal_flicker", "mo
 
 
 def score_folder(
-    folder: Path, *, reference: Path, metrics: list[str], limit: int | None, window: int | None, as_json: bool
+    folder: Path,
+    *,
+    reference: Path,
+    metrics: list[str],
+    limit: int | None,
+    rule: ClipRule,
+    on_bad: OnBad,
+    workers: int,
+    as_json: bool,
 ) -> int:
     """Score what can be read and name what cannot; 3 if a file could not be scored."""
     from harness.commands.preflight import require_torch
@@ -34,7 +43,16 @@ def score_folder(
 
     quiet = contextlib.redirect_stdout(sys.stderr) if as_json else contextlib.nullcontext()
     with quiet:
-        result = evaluate(folder, reference, names, limit=limit, window=window, progress=Progress())
+        result = evaluate(
+            folder,
+            reference,
+            names,
+            limit=limit,
+            rule=rule,
+            on_bad=on_bad,
+            workers=workers,
+            progress=Progress(),
+        )
     problems = [str(problem) for problem in result.problems]
     for problem in problems:
         console.notice(f"tpbench: {problem}")

@@ -1,0 +1,1 @@
+"""Where videos come from: folders, pictures in order, shards; and which frames of each make a clip."""
