@@ -23,4 +23,20 @@ class Slot:
     """Opening it runs code inside (TorchScript): then only a listed file is taken."""
 
 
-SLOTS: tuple[Slot, ...] = ()
+SLOTS: tuple[Slot, ...] = (
+    Slot(
+        name="raft-things",
+        what="RAFT trained on FlyingChairs and FlyingThings3D: optical flow of vbench.dynamic_degree[raft-things] and "
+        "other metrics on flow",
+        where="princeton-vl/RAFT (models.zip, raft-things.pth)",
+        licence="BSD-3-Clause (the code; the weights come with it)",
+        citation="Teed and Deng, RAFT: Recurrent All-Pairs Field Transforms for Optical Flow, arXiv 2003.12039",
+    ),
+    Slot(
+        name="amt-s",
+        what="AMT-S: frame interpolation of vbench.motion_smoothness[amt-s]",
+        where="MCG-NKU/AMT (amt-s.pth)",
+        licence="CC-BY-NC-4.0: no commercial use",
+        citation="Li et al., AMT: All-Pairs Multi-Field Transforms for Efficient Frame Interpolation, arXiv 2304.09790",
+    ),
+)

@@ -26,6 +26,8 @@ Kind = Literal[
     "backbones",
     "metrics",
     "extractors",
+    "flows",
+    "interpolators",
     "datasets",
     "reporters",
     "models",

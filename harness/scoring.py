@@ -135,6 +135,7 @@ def real_videos(dataset: Dataset, split: Split, indices: Sequence[int], *, label
         fps=dataset.fps,
         prompts=clips.captions,
         sample_ids=tuple(indices),
+        scenes=dataset.scenes(split, np.asarray(indices, dtype=np.int64)),
     )
 
 

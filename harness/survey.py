@@ -88,6 +88,7 @@ class Side:
         known = [rate for rate in rates if rate is not None]
         one_rate = len(known) == len(rates) and max(known) <= min(known) * (1 + SAME_RATE)
         captions = tuple(clip.entry.caption for clip in self.clips)
+        scenes = tuple(clip.entry.name for clip in self.clips)
         return VideoSet(
             label=self.place.name or str(self.place),
             names=tuple(clip.name for clip in self.clips),
@@ -97,6 +98,7 @@ class Side:
             digests=tuple(clip.digest for clip in self.clips),
             fps=known[0] / self.rule.stride if one_rate else None,
             prompts=tuple(caption or "" for caption in captions) if all(captions) else None,
+            scenes=scenes if len(set(scenes)) < len(scenes) else None,
         )
 
     def about(self, side: str) -> dict[str, Any]:

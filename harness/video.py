@@ -1,6 +1,6 @@
 """Read videos, completely or not at all: a file that gives fewer frames than it promises is an error.
 
-Containers (mp4, mov, webm, mkv, avi, gif) are decoded with PyAV, animated webp with Pillow; ``.npy`` and
+Containers (mp4, mov, webm, mkv, avi, mpg, gif) are decoded with PyAV, animated webp with Pillow; ``.npy`` and
 ``.npz`` hold one uint8 array (T, H, W, 3). Files come from strangers: whatever is in one, the answer is a video
 or a :class:`~harness.errors.MediaError` that names the file and the reason.
 """
@@ -21,7 +21,7 @@ from PIL import Image, ImageSequence, UnidentifiedImageError
 
 from harness.errors import MediaError
 
-CONTAINERS = (".mp4", ".mov", ".webm", ".mkv", ".avi", ".gif")
+CONTAINERS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".gif")
 ARRAYS = (".npy", ".npz")
 SUFFIXES = (*CONTAINERS, ".webp", *ARRAYS)
 

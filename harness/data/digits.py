@@ -20,6 +20,7 @@ from typing import Any, get_args
 import numpy as np
 
 from harness.data.base import Clips, Split
+from harness.data.draws import checked_indices, require_integer, uniform
 from harness.errors import UsageError, unknown_name
 from harness.generator import ClipShape
 from harness.seeds import derive_seed
@@ -118,9 +119,11 @@ class MovingDigits:
     ) -> None:
         for name in unknown:
             raise unknown_name("option", name, ("canvas", "frames", "speed", "seed"), where="data set moving-digits")
-        _require_integer("canvas", canvas, SIDE + 1, f"the digits are {SIDE} pixels wide and need room to move")
-        _require_integer("frames", frames, 2, "a single frame has no motion")
-        _require_integer("seed", seed, 0, "seeds count from 0")
+        require_integer(
+            "moving-digits", "canvas", canvas, SIDE + 1, f"the digits are {SIDE} pixels wide and need room to move"
+        )
+        require_integer("moving-digits", "frames", frames, 2, "a single frame has no motion")
+        require_integer("moving-digits", "seed", seed, 0, "seeds count from 0")
         self._speed = _checked_speed(speed, room=canvas - SIDE)
         self._seed = seed
         self.shape = ClipShape(frames=frames, height=canvas, width=canvas, channels=1)
@@ -130,7 +133,7 @@ class MovingDigits:
         members = _members(split)
         room = (self.shape.width - SIDE) * _SUBPIXELS
         lo, hi = self._speed
-        u = _uniform(derive_seed("moving-digits", self._seed, split), _checked_indices(indices), draws=7)
+        u = uniform(derive_seed("moving-digits", self._seed, split), checked_indices("moving-digits", indices), draws=7)
         digit = (10 * u[0]).astype(np.int64)
         sizes = np.array([len(images) for images in members])
         choice = (sizes[digit] * u[1]).astype(np.int64)
@@ -217,6 +220,9 @@ class MovingDigits:
             "speed": SPEEDS.index(match["speed"]),
         }
 
+    def scenes(self, split: Split, indices: np.ndarray) -> None:
+        """None: each clip is drawn on its own."""
+
     def describe(self) -> dict[str, object]:
         """Name, source, licence, options, split rule and number of handwritten images in each split."""
         return {
@@ -268,24 +274,6 @@ def _members(split: Split) -> list[np.ndarray]:
     return [np.flatnonzero(mine & (digits == digit)) for digit in range(10)]
 
 
-def _uniform(key: int, indices: np.ndarray, *, draws: int) -> np.ndarray:
-    """Uniform draws in [0, 1), (draws, N), by SplitMix64's finaliser over a counter: none depends on another.
-
-    Source: Steele, Lea, Flood, "Fast splittable pseudorandom number generators", OOPSLA 2014.
-    """
-    counter = indices.astype(np.uint64) * np.uint64(draws) + np.arange(draws, dtype=np.uint64)[:, None]
-    z = counter * np.uint64(0x9E3779B97F4A7C15) + np.uint64(key)  # wraps around: arithmetic modulo 2**64
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return (z >> np.uint64(11)) * 2.0**-53
-
-
-def _require_integer(name: str, value: object, least: int, why: str) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise UsageError(f"moving-digits: {name} is {value!r}; {why}. Give a whole number >= {least}.")
-
-
 def _checked_speed(speed: object, *, room: int) -> tuple[float, float]:
     numbers = list(speed) if isinstance(speed, list | tuple) else []
     if len(numbers) != 2 or not all(isinstance(v, int | float) and math.isfinite(v) for v in numbers):
@@ -306,13 +294,3 @@ def _checked_speed(speed: object, *, room: int) -> tuple[float, float]:
             f"canvas >= {SIDE + math.ceil(hi)}."
         )
     return lo, hi
-
-
-def _checked_indices(indices: np.ndarray) -> np.ndarray:
-    array = np.asarray(indices)
-    if array.ndim != 1 or (array.size and (not np.issubdtype(array.dtype, np.integer) or array.min() < 0)):
-        raise UsageError(
-            f"moving-digits: clips are numbered 0, 1, 2, ...; got {array.dtype} of shape {array.shape}, "
-            f"lowest {array.min() if array.size else 'none'}. Give one row of non-negative integers."
-        )
-    return array

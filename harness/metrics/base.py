@@ -43,6 +43,9 @@ class VideoSet:
     sample_ids: tuple[int, ...] | None = None
     """Identity of each sample in its run; None for a folder."""
 
+    scenes: tuple[str, ...] | None = None
+    """What each video was cut from: those of one scene are not independent. None: all are."""
+
     def __len__(self) -> int:
         return len(self.names)
 

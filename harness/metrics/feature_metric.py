@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from harness.errors import NotComparableError
 from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.comparable import require_comparable
 from harness.metrics.features.cache import Features, features_of
 from harness.metrics.features.lookup import Lookup, find_extractor
 
@@ -78,46 +78,6 @@ class FeatureMetric(ABC):
             method=found.method,
             reason=found.reason,
         )
-
-
-def require_comparable(metric: str, generated: VideoSet, reference: VideoSet | None) -> VideoSet:
-    """The reference, if both sides agree in frames, size and count.
-
-    Raises:
-        NotComparableError: they do not; the message names both sides and what would do.
-    """
-    if reference is None:
-        raise NotComparableError(
-            f"cannot score '{metric}': it compares with reference videos and there are none. "
-            "Give a folder with `--reference`."
-        )
-    ours, theirs = f"'{generated.label}'", f"'{reference.label}'"
-    if generated.frames != reference.frames:
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has {generated.frames} frames, reference {theirs} has "
-            f"{reference.frames}.\nIt compares clips of equal length and never cuts to the shorter. "
-            "Give clips of equal length, or cut both with "
-            f"`--window {min(generated.frames, reference.frames)}`."
-        )
-    if generated.size != reference.size:
-        sizes = [f"{height}x{width}" for height, width in (generated.size, reference.size)]
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has frames of {sizes[0]} (height x width), "
-            f"reference {theirs} of {sizes[1]}.\n"
-            "Resizing is part of what is measured. Bring both sides to one size first."
-        )
-    if len(generated) != len(reference):
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has {len(generated)} videos, reference {theirs} has "
-            f"{len(reference)}.\nIts bias depends on the count. Give equal counts, or take the first of "
-            f"each by name with `--limit {min(len(generated), len(reference))}`."
-        )
-    if len(generated) < 2:
-        raise NotComparableError(
-            f"cannot score '{metric}': {ours} has {len(generated)} video; it needs at least 2 a side, "
-            "and some hundreds to mean much."
-        )
-    return reference
 
 
 def protocol_card(extractor: Extractor, generated: VideoSet, reference: VideoSet) -> dict[str, Any]:

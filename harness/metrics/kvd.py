@@ -66,7 +66,9 @@ class Kvd(FeatureMetric):
         ours, theirs = generated.array(), reference.array()
         value, half = polynomial_mmd(ours, theirs), interval_half_width(ours, theirs)
         about = f"no interval below {_BLOCK * _MIN_BLOCKS} videos a side"
-        if half is not None:
+        if generated.scenes or reference.scenes:
+            half, about = None, "no interval: some videos were cut from one scene and are not independent"
+        elif half is not None:
             about = f"conservative 95 % t interval from disjoint blocks of {_BLOCK}+{_BLOCK} videos"
         return Compared(
             value=value,

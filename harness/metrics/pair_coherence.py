@@ -12,10 +12,11 @@ import numpy as np
 
 from harness.errors import NotComparableError
 from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.comparable import comparable_reference
 from harness.metrics.features.cache import features_of
 from harness.metrics.formula import Formula
 from harness.metrics.intervals import RESAMPLED_BOTH, interval_of_ratio
-from harness.metrics.temporal import comparable_reference, require_decoded
+from harness.metrics.temporal import require_decoded
 
 
 def pair_products(frames: np.ndarray) -> np.ndarray:
@@ -103,7 +104,7 @@ class PairCoherence:
         if parts["coherence_reference"] <= 0:
             reason = "the reference itself is not coherent, so there is nothing to divide by"
             return Score(value=None, n=len(ours), reason=reason, protocol=protocol | parts)
-        lo, hi = interval_of_ratio(coherence, ours, theirs)
+        lo, hi = interval_of_ratio(coherence, ours, theirs, scenes=(generated.scenes, real.scenes))
         return Score(
             value=parts["coherence_generated"] / parts["coherence_reference"],
             n=len(ours),

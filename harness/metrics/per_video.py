@@ -38,13 +38,13 @@ class PerVideo(ABC):
         """See :class:`harness.metrics.base.Metric`; ``reference`` is not used."""
         look = self.look(tools)
         values = features_of(generated, look, tools.cache).array()
-        lo, hi = bootstrap_interval(values)
+        lo, hi = bootstrap_interval(values, scenes=[generated.scenes])
         return Score(
             value=float(values.mean()),
             n=len(values),
             lo=lo,
             hi=hi,
-            method=interval_method("mean over videos", values),
+            method=interval_method("mean over videos", values, scenes=[generated.scenes]),
             per_sample=values,
             protocol={
                 **look.card,

@@ -8,9 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from harness.data.digits import MovingDigits
+from harness.data.gaussian_texture import GaussianTexture
 from harness.errors import NotComparableError
 from harness.metrics.base import Tools
-from harness.metrics.judder import JudderRatio, judder_ratio
+from harness.metrics.judder import JudderRatio, JudderRatioOf4, JudderRatioOf8, judder_ratio
 from harness.metrics.temporal import MotionEnergyRatio
 from tests.metrics.test_temporal import levels
 from video_sets import video_set
@@ -68,7 +69,7 @@ def test_more_motion_everywhere_changes_nothing(energies: list[list[float]], fac
 
 def test_the_card_holds_both_parts(clips: np.ndarray, tools: Tools) -> None:
     score = JudderRatio().score(video_set(mixed_in_pairs(clips[:64], 0.3)), video_set(clips[:64]), tools)
-    inside, between = score.protocol["inside_pairs"], score.protocol["between_pairs"]
+    inside, between = score.protocol["inside_groups"], score.protocol["between_groups"]
     assert inside < 1
     assert score.value == pytest.approx(inside / between)
 
@@ -78,7 +79,7 @@ def test_clips_that_stand_still_have_no_ratio(clips: np.ndarray, tools: Tools) -
     score = JudderRatio().score(video_set(frozen), video_set(clips[:8]), tools)
     assert score.value is None
     assert score.reason is not None
-    assert "nothing moves between pairs" in score.reason
+    assert "nothing moves between groups" in score.reason
 
 
 def test_frames_that_are_all_doubled_score_zero(clips: np.ndarray, tools: Tools) -> None:
@@ -92,6 +93,20 @@ def test_a_reference_whose_frames_are_doubled_gives_no_ratio(clips: np.ndarray, 
     score = JudderRatio().score(video_set(clips[8:16]), video_set(doubled), tools)
     assert score.value is None
     assert "the reference stands still inside them" in str(score.reason)
+
+
+@pytest.mark.parametrize("metric", [JudderRatio(), JudderRatioOf4(), JudderRatioOf8()], ids=lambda metric: metric.name)
+def test_each_stride_of_a_pyramid_has_its_ratio(tools: Tools, metric: JudderRatio) -> None:
+    """Groups that move half of what they should, and jump to make up for it, are found by their own stride."""
+    texture = GaussianTexture(velocity=(0.2, 0.1)).clips("test", np.arange(96)).rgb()
+    ours, real = texture[:48], texture[48:]
+    held = np.repeat(ours[:, :: metric.stride], metric.stride, axis=1).astype(np.float64)
+    damaged = np.rint((ours + held) / 2).astype(np.uint8)
+    plain, hurt = (metric.score(video_set(each), video_set(real), tools) for each in (ours, damaged))
+    assert plain.value == pytest.approx(1, abs=0.02)
+    assert hurt.value is not None
+    assert hurt.value < 0.5
+    assert hurt.protocol["frames_of_a_group"] == metric.stride
 
 
 def test_what_cannot_be_compared_is_refused(clips: np.ndarray, tools: Tools) -> None:

@@ -35,6 +35,8 @@ class Features:
     """What an extractor made of a set of videos, (N, ...) float64, read from the cache piece by piece."""
 
     files: tuple[Path, ...]
+    scenes: tuple[str, ...] | None = None
+    """What each video was cut from; None: all are independent."""
 
     def __len__(self) -> int:
         return len(self.files)
@@ -131,7 +133,7 @@ def features_of(videos: VideoSet, extractor: Extractor, folder: Path) -> Feature
     for refusal in look_at(videos, [extractor], folder).refusals.values():
         raise refusal
     key = extractor_key(extractor)
-    return Features(tuple(feature_file(folder, key, digest) for digest in videos.digests))
+    return Features(tuple(feature_file(folder, key, digest) for digest in videos.digests), scenes=videos.scenes)
 
 
 def extractor_key(extractor: Extractor) -> str:

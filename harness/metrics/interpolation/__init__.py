@@ -1,0 +1,1 @@
+"""The frame halfway between two: by a network, or by their mean."""

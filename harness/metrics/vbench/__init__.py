@@ -1,0 +1,1 @@
+"""Dimensions of VBench, each by its published formula."""
