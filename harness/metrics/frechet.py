@@ -17,11 +17,14 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.linalg import LinAlgError
+from threadpoolctl import threadpool_limits
 from torchmetrics import Metric as StreamingMetric
 
 from harness.metrics.base import Extractor
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
+
+_BLAS_THREADS = 1  # a second one saves a third at d = 1024, and many fight where several processes score at once
 
 
 def frechet_distance(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray) -> float:
@@ -49,12 +52,41 @@ def frechet_distance(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, 
         )
     if not all(np.isfinite(part).all() for part in (mean_a, cov_a, mean_b, cov_b)):
         raise ValueError("a mean or covariance has a nan or an infinity; look for it in the features")
-    root = _root(cov_a)
-    product = root.T @ cov_b @ root
+    with threadpool_limits(limits=_BLAS_THREADS, user_api="blas"):
+        return _distance(mean_a, cov_a, _root(cov_a), mean_b, cov_b)
+
+
+def _distance(
+    mean_a: np.ndarray, cov_a: np.ndarray, root_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray
+) -> float:
+    """The same with a root of the first covariance."""
+    product = root_a.T @ cov_b @ root_a
     eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
     cross = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
     difference = mean_a - mean_b
     return max(0.0, float(difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2 * cross))
+
+
+class DistanceTo:
+    """Frechet distances to one reference, features (N, d), whose root is found once.
+
+    >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
+    >>> round(DistanceTo(points)(points + [3.0, 4.0]), 9)
+    25.0
+    """
+
+    def __init__(self, reference: np.ndarray) -> None:
+        self._mean, self._covariance = _moments(reference)
+        self._root = _root(self._covariance)
+
+    def __call__(self, features: np.ndarray) -> float:
+        """The distance of features (M, d)."""
+        mean, covariance = _moments(features)
+        return _distance(self._mean, self._covariance, self._root, mean, covariance)
+
+
+def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
@@ -125,8 +157,9 @@ def frechet_between(features_a: Iterable[np.ndarray], features_b: Iterable[np.nd
             statistics.update(torch.from_numpy(np.ascontiguousarray(piece)))
         if statistics is None:
             raise ValueError("a covariance needs at least 2 feature vectors, got 0")
-        mean, covariance = statistics.compute()
-        moments += [mean.numpy(), covariance.numpy()]
+        mean, covariance = (part.numpy() for part in statistics.compute())
+        d = statistics.origin.numel()
+        moments += [mean.reshape(d), covariance.reshape(d, d)]  # torchmetrics takes the shape of a single number away
     return frechet_distance(*moments)
 
 

@@ -1,0 +1,68 @@
+"""A against B with one reference: what the test and the interval find, and that they are exact where that is known.
+
+How often they are wrong is measured by ``benchmarks/calibrate_comparison.py``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from harness.metrics.comparison import GROUPS, PERMUTATIONS, compare_sets
+from harness.metrics.frechet import DistanceTo, frechet_between
+
+
+def features(seed: int, *, shift: float = 0.0, count: int = 60, d: int = 4) -> np.ndarray:
+    return np.random.default_rng(seed).normal(shift, 1, size=(count, d))
+
+
+def test_a_distance_to_one_reference_is_the_distance() -> None:
+    for d in (1, 4, 80):  # 80 > 60: singular
+        real, ours = features(0, d=d), features(1, shift=0.5, d=d)
+        assert DistanceTo(real)(ours) == pytest.approx(frechet_between([ours], [real]), rel=1e-7, abs=1e-7)
+
+
+def test_the_nearer_side_is_found_and_exchanging_the_sides_turns_the_sign() -> None:
+    real, near, far = features(0), features(1), features(2, shift=1)
+    found, turned = compare_sets(near, far, real, paired=False), compare_sets(far, near, real, paired=False)
+    assert found.difference < found.hi < 0
+    assert found.p_value == 1 / (1 + PERMUTATIONS)
+    assert turned.difference == pytest.approx(-found.difference)
+    assert (turned.lo, turned.hi) == pytest.approx((-found.hi, -found.lo))
+    assert turned.p_value == found.p_value
+
+
+@pytest.mark.parametrize("paired", [True, False])
+def test_a_side_against_itself_is_no_difference_at_all(paired: bool) -> None:
+    found = compare_sets(features(1), features(1), features(0), paired=paired)
+    assert (found.difference, found.lo, found.hi) == (0, 0, 0)
+    assert found.p_value == 1
+
+
+def test_pairs_find_what_free_labels_do_not() -> None:
+    """Two sides that are nearly the same videos: their small difference is lost among those of free labels."""
+    rng = np.random.default_rng(3)
+    a = features(1, shift=1)
+    b = a + rng.normal(0.05, 0.01, a.shape)
+    pairs, free = (compare_sets(a, b, features(0), paired=paired).p_value for paired in (True, False))
+    assert pairs <= 0.01 < 0.2 < free
+
+
+def test_the_draws_are_those_of_the_seed() -> None:
+    sides = features(1), features(2), features(0)
+    assert compare_sets(*sides, paired=False) == compare_sets(*sides, paired=False)
+    assert compare_sets(*sides, paired=False, seed=1) != compare_sets(*sides, paired=False)
+
+
+@pytest.mark.parametrize(
+    "sides",
+    [
+        (features(0, count=59), features(1), features(2)),
+        (features(0), features(1), features(2, count=59)),
+        (features(0, d=3), features(1), features(2)),
+        tuple(features(seed, count=2 * GROUPS - 1) for seed in range(3)),
+    ],
+)
+def test_unequal_or_too_small_sides_are_refused(sides: tuple[np.ndarray, np.ndarray, np.ndarray]) -> None:
+    with pytest.raises(ValueError, match="needed three sets"):
+        compare_sets(*sides, paired=False)
