@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from harness.metrics.base import Extractor
+from harness.metrics.base import Extractor, Sight
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
 from harness.metrics.frechet import frechet_between
@@ -69,6 +69,11 @@ class FvdInfinity(FeatureMetric):
 
     family = "fvd_infinity"
     higher_is_better = False
+
+    @property
+    def sight(self) -> Sight:
+        """That of a distance; its order takes more videos than are shipped to check."""
+        return Sight(cannot_see=f"its own scatter, which is more than that of fvd; {self._network.sight.cannot_see}")
 
     def compare(self, generated: Features, reference: Features, extractor: Extractor) -> Compared:
         """See :func:`extrapolated`. There is no value where half of the videos are not more than the dimensions: the

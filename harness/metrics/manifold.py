@@ -16,10 +16,11 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
-from harness.metrics.base import Extractor, Sight
+from harness.metrics.base import Disturbance, Extractor, Sight
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
 
@@ -112,12 +113,16 @@ class _Share(FeatureMetric):
     """One of the four, of an extractor's features; higher is better."""
 
     higher_is_better = True
+    order: ClassVar[tuple[Disturbance, ...]] = ("frozen", "clean")
+    blind_to: ClassVar[tuple[Disturbance, ...]] = ()
 
     @property
     def sight(self) -> Sight:
         """What the features do not show, these do not either; nor how far outside a ball a video lies."""
         cannot_see = f"how far outside a ball lies what is outside; {self._network.sight.cannot_see}"
-        return Sight(cannot_see=cannot_see, order=("frozen", "clean") if self._network.sight.order else ())
+        if not self._network.sight.order:
+            return Sight(cannot_see=cannot_see)
+        return Sight(cannot_see=cannot_see, order=self.order, blind_to=self.blind_to)
 
     @abstractmethod
     def pick(self, found: Manifold) -> float:
@@ -142,6 +147,8 @@ class Precision(_Share):
     """Share of generated videos inside some real ball, in [0, 1]."""
 
     family = "precision"
+    order = ()
+    blind_to = ("shuffled", "frozen", "noisy")
 
     def pick(self, found: Manifold) -> float:
         """See :class:`Manifold`."""

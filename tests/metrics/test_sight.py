@@ -15,8 +15,8 @@ CLIPS = 15
 """A side, spread over the scenes; reference and scored clips alternate."""
 
 OFFLINE = ("exact", "stand-in")
-JUDGED = ("digit_accuracy", "direction_accuracy", "fvd[digit-judge]", "kvd[digit-judge]")
-"""They know moving digits only; what they see is in tests of their own."""
+JUDGED = ("digit_accuracy", "direction_accuracy", "[digit-judge]")
+"""How the names end of those that know moving digits only; what they see is in tests of their own."""
 
 
 def metric(name: str) -> Metric:
@@ -25,7 +25,7 @@ def metric(name: str) -> Metric:
 
 
 def can_be_checked() -> list[str]:
-    return [name for name in names("metrics") if name not in JUDGED and metric(name).status in OFFLINE]
+    return [name for name in names("metrics") if not name.endswith(JUDGED) and metric(name).status in OFFLINE]
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +57,11 @@ def test_a_metric_orders_disturbed_clips_as_it_says(
 ) -> None:
     judge = metric(name)
     sight = judge.sight
-    assert sight.order or sight.blind_to, f"{name} runs here and does not say what it sees"
+    if not sight.order and not sight.blind_to:
+        score = judge.score(video_set(sides[1], "clean"), video_set(sides[0], "reference"), tools)
+        assert score.value is None, f"{name} runs here and does not say what it sees"
+        assert "it needs" in str(score.reason)
+        return
     values = {how: value(judge, how, sides, tools) for how in {*sight.order, *sight.blind_to, "clean"}}
     assert sorted(sight.order, key=values.__getitem__) == list(sight.order), values
     assert len({values[how] for how in sight.order}) == len(sight.order), values
