@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from harness.metrics import comparison
 from harness.metrics.comparison import GROUPS, PERMUTATIONS, compare_sets
 from harness.metrics.frechet import DistanceTo, frechet_between
 
@@ -35,7 +36,7 @@ def test_the_nearer_side_is_found_and_exchanging_the_sides_turns_the_sign() -> N
 @pytest.mark.parametrize("paired", [True, False])
 def test_a_side_against_itself_is_no_difference_at_all(paired: bool) -> None:
     found = compare_sets(features(1), features(1), features(0), paired=paired)
-    assert (found.difference, found.lo, found.hi) == (0, 0, 0)
+    assert (found.difference, found.corrected, found.lo, found.hi) == (0, 0, 0, 0)
     assert found.p_value == 1
 
 
@@ -52,6 +53,21 @@ def test_the_draws_are_those_of_the_seed() -> None:
     sides = features(1), features(2), features(0)
     assert compare_sets(*sides, paired=False) == compare_sets(*sides, paired=False)
     assert compare_sets(*sides, paired=False, seed=1) != compare_sets(*sides, paired=False)
+
+
+def test_the_correction_takes_the_bias_that_does_not_cancel_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A side that varies more has the larger bias; the truth here is d (s - 1)^2 on one side and 0 on the other."""
+    monkeypatch.setattr(comparison, "PERMUTATIONS", 1)
+    d, scale = 8, 1.6
+    found = []
+    for seed in range(80):
+        a, b, real = np.random.default_rng([5, seed]).normal(size=(3, 200, d))
+        found.append(compare_sets(scale * a, b, real, paired=False))
+    truth = d * (scale - 1) ** 2
+    corrected = np.array([each.corrected for each in found])
+    error = corrected.std(ddof=1) / np.sqrt(len(corrected))
+    assert abs(corrected.mean() - truth) < 3 * error
+    assert np.mean([each.difference for each in found]) > truth + 3 * error
 
 
 @pytest.mark.parametrize(
