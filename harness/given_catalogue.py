@@ -39,4 +39,11 @@ SLOTS: tuple[Slot, ...] = (
         licence="CC-BY-NC-4.0: no commercial use",
         citation="Li et al., AMT: All-Pairs Multi-Field Transforms for Efficient Frame Interpolation, arXiv 2304.09790",
     ),
+    Slot(
+        name="alexnet",
+        what="AlexNet trained on ImageNet-1k: the network under lpips",
+        where="torchvision (alexnet-owt-7be5be79.pth)",
+        licence="BSD-3-Clause (torchvision; ImageNet's own terms are for research)",
+        citation="Krizhevsky, One weird trick for parallelizing convolutional neural networks, arXiv 1404.5997",
+    ),
 )

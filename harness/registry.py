@@ -26,6 +26,7 @@ Kind = Literal[
     "backbones",
     "metrics",
     "extractors",
+    "frame_extractors",
     "flows",
     "interpolators",
     "datasets",

