@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.assembly import build_dataset
 from harness.errors import MediaError, NotComparableError, UnitError
-from harness.metrics.base import SCOPE, Tools, VideoSet, measurement
+from harness.metrics.base import SCOPE, Tools, VideoSet, is_paired, measurement
 from harness.plan import REAL
 from harness.records import Measurement, Record, SampleRecord, SampleScores
 from harness.registry import find
@@ -32,7 +32,8 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
     value per video; both call the metric what the study calls it, also where that is ``file.py:Class``.
     Fewer videos than ``study.sampling.videos``, whose set metrics are not comparable, and sides that a metric refuses
     to compare make a measurement without a value, with the reason. The reference is the first N clips of the split
-    ``reference``; ``real`` are the clips of the split ``test`` whose indices are the sample ids.
+    ``reference``, of a paired metric the same samples of the generator whose weights this one takes; ``real`` are the
+    clips of the split ``test`` whose indices are the sample ids.
 
     Raises:
         MediaError: a sample's file is gone or is not the one that was recorded; the file is named.
@@ -44,22 +45,17 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
     tools = tools_of(run, study)
     assert tools.dataset is not None
     wanted = tuple(range(study.sampling.videos))
-    if generator == REAL:
-        videos = real_videos(tools.dataset, "test", wanted, label=REAL)
-    else:
-        records = latest_samples(run, generator=generator, seed=seed)
-        ids = tuple(number for number in wanted if number in records)
-        if len(ids) < len(wanted):
-            reason = (
-                f"{len(ids)} of {len(wanted)} videos of '{generator}' (seed {seed}) were generated; a set "
-                "metric at another count is not comparable. The same command again makes the missing ones"
-            )
-            return [_missing(judge, metric, generator, seed, reason)]
-        videos = generated_videos(run, [records[number] for number in ids], fps=tools.dataset.fps)
-    reference = None
-    if judge.needs_reference:
-        reference = real_videos(tools.dataset, "reference", wanted, label="reference")
     try:
+        if generator == REAL:
+            videos = real_videos(tools.dataset, "test", wanted, label=REAL)
+        else:
+            videos = _all_videos(run, wanted, generator=generator, seed=seed, fps=tools.dataset.fps)
+        reference = None
+        if is_paired(judge):
+            partner = _partner(study, metric, generator)
+            reference = _all_videos(run, wanted, generator=partner, seed=seed, fps=tools.dataset.fps)
+        elif judge.needs_reference:
+            reference = real_videos(tools.dataset, "reference", wanted, label="reference")
         answer = judge.score(videos, reference, tools)
     except NotComparableError as error:
         return [_missing(judge, metric, generator, seed, " ".join(str(error).split()))]
@@ -72,6 +68,37 @@ def score(run: Run, study: Study, *, metric: str, generator: str, seed: int) -> 
         values = [float(value) for value in answer.per_sample]
         out.append(SampleScores(generator=generator, seed=seed, metric=metric, sample_ids=list(ids), values=values))
     return out
+
+
+def _all_videos(run: Run, wanted: Sequence[int], *, generator: str, seed: int, fps: float) -> VideoSet:
+    """The generator's videos with these sample ids.
+
+    Raises:
+        NotComparableError: not all of them were generated.
+    """
+    records = latest_samples(run, generator=generator, seed=seed)
+    ids = [number for number in wanted if number in records]
+    if len(ids) < len(wanted):
+        raise NotComparableError(
+            f"{len(ids)} of {len(wanted)} videos of '{generator}' (seed {seed}) were generated; a set "
+            "metric at another count is not comparable. The same command again makes the missing ones"
+        )
+    return generated_videos(run, [records[number] for number in ids], fps=fps)
+
+
+def _partner(study: Study, metric: str, generator: str) -> str:
+    """Whose videos those of ``generator`` are held against: the generator whose weights it takes.
+
+    Raises:
+        NotComparableError: it takes nobody's.
+    """
+    shared = None if generator == REAL else study.generator(generator).weights_of
+    if shared is None:
+        raise NotComparableError(
+            f"'{generator}' takes the weights of no other generator, so its videos have no partners: '{metric}' "
+            "compares with the same network's output without the method under test. `weights_of` in the study names it"
+        )
+    return shared
 
 
 def tools_of(run: Run, study: Study) -> Tools:

@@ -231,3 +231,47 @@ def test_a_metric_from_a_file_is_scored_under_the_name_by_which_the_study_lists_
     write(run)
     rows = list(csv.DictReader(io.StringIO((run.root / "results.csv").read_text())))
     assert {row["metric"] for row in rows} == set(names)
+
+
+@pytest.fixture
+def sharing(study: Study) -> Study:
+    """A study whose second generator takes the weights of the first."""
+    asked = study.model_dump()
+    asked["generators"] = [{"name": "full-rate"}, {"name": "full-rate", "label": "fast", "weights_of": "full-rate"}]
+    return Study.model_validate(asked)
+
+
+def test_a_paired_metric_gets_the_same_samples_of_the_generator_whose_weights_are_shared(
+    tmp_path: Path, sharing: Study
+) -> None:
+    run = Run(tmp_path / "pairs")
+    for sample in range(3):
+        add(run, sample, level=100, generator="full-rate")
+        add(run, sample, level=100 + sample, generator="fast")
+        add(run, sample, level=0, generator="fast", seed=1)
+    measured, *_ = score(run, sharing, metric="psnr", generator="fast", seed=0)
+    assert isinstance(measured, Measurement)
+    assert measured.value == pytest.approx(10 * np.log10(255**2 / np.mean([0, 1, 4])))
+    assert measured.protocol["partner"] == "full-rate"
+    assert measured.protocol["paired_by"] == "sample id"
+
+
+@pytest.mark.parametrize("generator", ["full-rate", "real"])
+def test_videos_without_partners_have_a_reason_and_no_value(tmp_path: Path, sharing: Study, generator: str) -> None:
+    run = Run(tmp_path / "pairs")
+    for sample in range(3):
+        add(run, sample, level=100, generator="full-rate")
+    (measured,) = score(run, sharing, metric="psnr", generator=generator, seed=0)
+    assert isinstance(measured, Measurement)
+    assert measured.value is None
+    assert f"'{generator}' takes the weights of no other generator" in str(measured.reason)
+
+
+def test_a_partner_whose_videos_are_missing_is_named(tmp_path: Path, sharing: Study) -> None:
+    run = Run(tmp_path / "pairs")
+    for sample in range(3):
+        add(run, sample, level=100, generator="fast")
+    add(run, 0, level=100, generator="full-rate")
+    (measured,) = score(run, sharing, metric="psnr", generator="fast", seed=0)
+    assert isinstance(measured, Measurement)
+    assert "1 of 3 videos of 'full-rate' (seed 0) were generated" in str(measured.reason)

@@ -157,7 +157,7 @@ def measurement(answer: Score, *, metric: Metric, name: str, generator: str, see
 
 
 class Metric(Protocol):
-    """Concrete classes take no constructor arguments."""
+    """Concrete classes take no constructor arguments. See also :func:`is_paired`."""
 
     name: str
     unit: str
@@ -182,3 +182,9 @@ class Metric(Protocol):
             WeightsError: a network's weights are missing; the message names the command that fetches them.
         """
         ...
+
+
+def is_paired(metric: Metric) -> bool:
+    """Whether the metric holds each video against one partner (``paired = True`` on its class): what it is handed as
+    reference are then the same samples without the method under test, not real clips."""
+    return bool(getattr(metric, "paired", False))

@@ -6,10 +6,9 @@ import numpy as np
 from scipy import stats
 
 from harness.metrics.base import Extractor, Sight
+from harness.metrics.distances import distances_in_blocks
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
-
-_ROWS = 512
 
 
 def mean_distances(features: np.ndarray) -> np.ndarray:
@@ -24,14 +23,10 @@ def mean_distances(features: np.ndarray) -> np.ndarray:
     count = len(features)
     if count < 2:
         raise ValueError(f"needed two rows or more, got {count}")
-    squares = np.square(features).sum(axis=1)
     means = np.empty(count)
-    for start in range(0, count, _ROWS):
-        rows = slice(start, start + _ROWS)
-        squared = squares[rows, None] + squares - 2 * features[rows] @ features.T
-        own = np.arange(start, min(start + _ROWS, count))
-        squared[own - start, own] = 0
-        means[rows] = np.sqrt(np.clip(squared, 0, None)).sum(axis=1) / (count - 1)
+    for rows, distances in distances_in_blocks(features, features):
+        distances[np.arange(len(distances)), np.arange(rows.start, rows.stop)] = 0  # which rounding may not leave at 0
+        means[rows] = distances.sum(axis=1) / (count - 1)
     return means
 
 

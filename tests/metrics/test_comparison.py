@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.metrics import comparison
 from harness.metrics.comparison import GROUPS, PERMUTATIONS, compare_sets
@@ -31,6 +33,30 @@ def test_the_nearer_side_is_found_and_exchanging_the_sides_turns_the_sign() -> N
     assert turned.difference == pytest.approx(-found.difference)
     assert (turned.lo, turned.hi) == pytest.approx((-found.hi, -found.lo))
     assert turned.p_value == found.p_value
+
+
+@pytest.mark.parametrize(("count", "others"), [(10, 30), (10, 10), (30, 10), (30, 30)])
+def test_it_is_the_distance_whichever_of_the_counts_and_the_dimensions_is_smallest(count: int, others: int) -> None:
+    real, ours = features(0, count=count, d=20), features(1, shift=0.5, count=others, d=20)
+    distance = DistanceTo(real)
+    assert distance(ours) == pytest.approx(frechet_between([ours], [real]), rel=1e-7)
+    assert distance(ours[3:], distance.seen(ours)[3:]) == pytest.approx(distance(ours[3:]), rel=1e-9)
+
+
+@settings(max_examples=10, deadline=None)
+@given(st.integers(0, 10**6), st.floats(-50, 50), st.floats(0.1, 10), st.booleans())
+def test_a_common_rotation_shift_and_scale_leave_the_test_and_scale_the_interval(
+    seed: int, shift: float, scale: float, paired: bool
+) -> None:
+    sides = features(seed), features(seed + 1, shift=0.3), features(seed + 2)
+    rotation, _ = np.linalg.qr(np.random.default_rng(seed).normal(size=(4, 4)))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(comparison, "PERMUTATIONS", 19)
+        found = compare_sets(*sides, paired=paired)
+        moved = compare_sets(*(scale * side @ rotation + shift for side in sides), paired=paired)
+    assert moved.p_value == found.p_value
+    expected = [scale**2 * value for value in (found.difference, found.corrected, found.lo, found.hi)]
+    assert [moved.difference, moved.corrected, moved.lo, moved.hi] == pytest.approx(expected, rel=1e-6, abs=1e-6)
 
 
 @pytest.mark.parametrize("paired", [True, False])

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 from scipy.spatial.distance import pdist
 
 from harness.metrics import diversity as module
 from harness.metrics.base import Sight, Tools
+from harness.metrics.distances import distances_in_blocks
 from harness.metrics.diversity import Diversity, mean_distances, ratio_interval
 from harness.metrics.features.network import Network
 from harness.metrics.formula import Formula
@@ -18,10 +23,22 @@ from video_sets import video_set
 def test_the_mean_is_that_over_all_pairs(monkeypatch: pytest.MonkeyPatch) -> None:
     features = np.random.default_rng(0).normal(size=(23, 4))
     assert mean_distances(features).mean() == pytest.approx(pdist(features).mean())
-    monkeypatch.setattr(module, "_ROWS", 5)
+    monkeypatch.setattr(module, "distances_in_blocks", partial(distances_in_blocks, rows=5))
     assert mean_distances(features).mean() == pytest.approx(pdist(features).mean())
     with pytest.raises(ValueError, match="two rows"):
         mean_distances(features[:1])
+
+
+@given(st.integers(0, 10**6), st.floats(-1e4, 1e4), st.floats(0.01, 100))
+def test_distances_do_not_feel_a_rotation_or_a_shift_and_scale_with_the_features(
+    seed: int, shift: float, scale: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    features = rng.normal(size=(9, 3))
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    assert mean_distances(scale * features @ rotation + shift) == pytest.approx(
+        scale * mean_distances(features), rel=1e-6
+    )
 
 
 def test_the_closed_form_is_the_jackknife() -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from harness.metrics.base import Sight, Tools
 from harness.metrics.features.network import Network
@@ -50,6 +52,18 @@ def test_the_last_point_is_the_distance_of_all_and_the_draws_are_those_of_the_se
     assert line.values[-1] == pytest.approx(frechet_between([ours], [theirs]))
     assert extrapolated(ours, theirs) == line
     assert extrapolated(ours, theirs, seed=1) != line
+
+
+@settings(max_examples=5, deadline=None)
+@given(st.integers(0, 10**6), st.floats(-50, 50), st.floats(0.1, 10))
+def test_a_common_shift_leaves_the_line_and_a_common_scale_counts_squared(
+    seed: int, shift: float, scale: float
+) -> None:
+    ours, theirs = (side[:, :3] for side in sides(seed, 24, shift=0.5))
+    line, moved = extrapolated(ours, theirs), extrapolated(scale * ours + shift, scale * theirs + shift)
+    assert moved.counts == line.counts
+    assert moved.values == pytest.approx([scale**2 * value for value in line.values], rel=1e-6, abs=1e-6)
+    assert moved.at_infinity == pytest.approx(scale**2 * line.at_infinity, rel=1e-6, abs=1e-5)
 
 
 @pytest.mark.parametrize("shapes", [((3, 2), (3, 2)), ((8, 2), (9, 2)), ((8, 2), (8, 3))])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -9,9 +11,10 @@ from hypothesis import strategies as st
 
 from harness.metrics import manifold as module
 from harness.metrics.base import Sight, Tools
+from harness.metrics.distances import distances_in_blocks
 from harness.metrics.features.network import Network
 from harness.metrics.formula import Formula
-from harness.metrics.manifold import Coverage, Density, Precision, Recall, expected_coverage, manifold
+from harness.metrics.manifold import NEIGHBOURS, Coverage, Density, Precision, Recall, expected_coverage, manifold
 from video_sets import video_set
 
 
@@ -50,8 +53,24 @@ def test_blocks_of_rows_change_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(0)
     sides = rng.normal(size=(40, 3)), rng.normal(size=(50, 3))
     whole = manifold(*sides)
-    monkeypatch.setattr(module, "_ROWS", 7)
+    monkeypatch.setattr(module, "distances_in_blocks", partial(distances_in_blocks, rows=7))
     assert manifold(*sides) == whole
+
+
+@given(st.integers(0, 10**6), st.floats(-1e4, 1e4), st.floats(0.01, 100))
+def test_a_common_rotation_shift_scale_and_order_change_nothing(seed: int, shift: float, scale: float) -> None:
+    rng = np.random.default_rng(seed)
+    generated, real = rng.normal(size=(20, 3)), rng.normal(0.5, 1, size=(20, 3))
+    rotation, _ = np.linalg.qr(rng.normal(size=(3, 3)))
+    moved = [rng.permutation(scale * side @ rotation + shift) for side in (generated, real)]
+    assert manifold(*moved) == manifold(generated, real)
+
+
+@given(st.integers(0, 10**6))
+def test_precision_one_way_is_recall_the_other_way(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    one, other = rng.normal(size=(15, 2)), rng.normal(0.7, 2, size=(25, 2))
+    assert manifold(one, other).precision == manifold(other, one).recall
 
 
 def test_equal_distributions_are_covered_as_the_counts_say() -> None:
@@ -60,6 +79,11 @@ def test_equal_distributions_are_covered_as_the_counts_say() -> None:
     error = np.std(values) / np.sqrt(len(values))
     assert abs(np.mean(values) - expected_coverage(100, 60)) < 3 * error
     assert abs(np.mean(values) - expected_coverage(60, 100)) > 3 * error
+
+
+def test_five_is_the_smallest_number_of_neighbours_that_covers_95_percent() -> None:
+    assert expected_coverage(1000, 1000, neighbours=NEIGHBOURS) > 0.95 > expected_coverage(1000, 1000, neighbours=4)
+    assert expected_coverage(10**6, 10**6) == pytest.approx(1 - 2.0**-NEIGHBOURS, abs=1e-5)
 
 
 def test_equal_distributions_have_density_about_one() -> None:

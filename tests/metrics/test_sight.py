@@ -7,7 +7,7 @@ import pytest
 
 from disturbed import disturbed, real_clips
 from harness import weights
-from harness.metrics.base import Disturbance, Metric, Tools
+from harness.metrics.base import Disturbance, Metric, Tools, is_paired
 from harness.registry import find, names
 from video_sets import video_set
 
@@ -53,7 +53,7 @@ def sides() -> tuple[np.ndarray, np.ndarray]:
 
 def value(judge: Metric, how: Disturbance, sides: tuple[np.ndarray, np.ndarray], tools: Tools) -> float:
     reference, clean = sides
-    if getattr(judge, "paired", False):
+    if is_paired(judge):
         reference = clean  # the partners of the disturbed clips
     score = judge.score(video_set(disturbed(clean, how), how), video_set(reference, "reference"), tools)
     assert score.value is not None, (judge.name, how, score.reason)
@@ -74,7 +74,8 @@ def test_a_metric_orders_disturbed_clips_as_it_says(
         assert score.value is None, f"{name} runs here and does not say what it sees"
         assert "it needs" in str(score.reason)
         return
-    values = {how: value(judge, how, sides, tools) for how in {*sight.order, *sight.blind_to, "clean"}}
+    asked = {*sight.order, *sight.blind_to} | ({"clean"} if sight.blind_to else set())
+    values = {how: value(judge, how, sides, tools) for how in asked}
     assert sorted(sight.order, key=values.__getitem__) == list(sight.order), values
     assert len({values[how] for how in sight.order}) == len(sight.order), values
     for how in sight.blind_to:
