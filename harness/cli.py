@@ -296,6 +296,21 @@ def weights_verify_command(as_json: Json = False) -> None:
     raise typer.Exit(verify(as_json=as_json))
 
 
+vbench_app = typer.Typer(help="VBench's totals from the raw scores of its dimensions.", no_args_is_help=True)
+app.add_typer(vbench_app, name="vbench")
+
+
+@vbench_app.command("total")
+def vbench_total_command(
+    scores: Annotated[Path, typer.Argument(help="JSON: {dimension or metric: raw score from 0 to 1}, all sixteen.")],
+    as_json: Json = False,
+) -> None:
+    """Quality, Semantic and Total on the leaderboard's scale; refused where a dimension is missing."""
+    from harness.commands.vbench import show_totals
+
+    raise typer.Exit(show_totals(scores, as_json=as_json))
+
+
 new_app = typer.Typer(help="Start a plugin from a template that works.", no_args_is_help=True)
 app.add_typer(new_app, name="new")
 
