@@ -11,6 +11,7 @@ from scipy import linalg
 from threadpoolctl import threadpool_limits
 
 from harness import weights
+from harness.metrics.comparison import compare_sets
 from harness.metrics.features.transnetv2 import load_on
 from harness.metrics.frechet import frechet_distance
 
@@ -64,3 +65,11 @@ def test_frechet_distance_against_sqrtm(benchmark: BenchmarkFixture) -> None:
     benchmark.extra_info["times_as_fast_as_sqrtm"] = [round(ratio, 2) for ratio in ratios]
     assert benchmark.stats.stats.median <= 2
     assert np.median(ratios) >= 5
+
+
+@pytest.mark.benchmark(group="A against B with one reference, 256 videos a side")
+@pytest.mark.parametrize("dimensions", [32, 256, 1024])
+def test_comparison_of_two_sides(benchmark: BenchmarkFixture, dimensions: int) -> None:
+    sides = tuple(np.random.default_rng(0).normal(size=(3, 256, dimensions)))
+    found = benchmark.pedantic(compare_sets, sides, {"paired": True}, rounds=1)
+    assert found.n == 256

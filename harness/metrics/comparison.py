@@ -79,9 +79,14 @@ def compare_sets(a: np.ndarray, b: np.ndarray, reference: np.ndarray, *, paired:
 def _compared(
     a: np.ndarray, b: np.ndarray, reference: np.ndarray, rng: np.random.Generator, *, paired: bool
 ) -> Comparison:
-    distance = DistanceTo(reference)
-    difference = distance(a) - distance(b)
-    shuffled = [abs(distance(one) - distance(other)) for one, other in _relabelled(a, b, rng, paired=paired)]
+    distance, pool = DistanceTo(reference), np.concatenate([a, b])
+    seen = distance.seen(pool)
+
+    def difference_of(one: np.ndarray, other: np.ndarray) -> float:
+        return distance(pool[one], seen[one]) - distance(pool[other], seen[other])
+
+    difference = difference_of(*np.split(np.arange(len(pool)), 2))
+    shuffled = [abs(difference_of(one, other)) for one, other in _relabelled(len(a), rng, paired=paired)]
     # Rounding must not make a permutation that changes nothing look smaller than the difference itself.
     as_large = sum(value >= abs(difference) * (1 - 1e-9) for value in shuffled)
     corrected, half = _jackknife(a, b, reference, rng, difference)
@@ -98,18 +103,15 @@ def _compared(
     )
 
 
-def _relabelled(
-    a: np.ndarray, b: np.ndarray, rng: np.random.Generator, *, paired: bool
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    both = np.stack([a, b])
-    pool = np.concatenate([a, b])
+def _relabelled(count: int, rng: np.random.Generator, *, paired: bool) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Which of the videos of A, 0 to count - 1, and of B, count to 2 count - 1, are called A, and which B."""
     for _ in range(PERMUTATIONS):
         if paired:
-            swap = rng.integers(0, 2, len(a))
-            yield both[swap, np.arange(len(a))], both[1 - swap, np.arange(len(a))]
+            swap = rng.integers(0, 2, count)
+            yield np.arange(count) + count * swap, np.arange(count) + count * (1 - swap)
         else:
-            order = rng.permutation(len(pool))
-            yield pool[order[: len(a)]], pool[order[len(a) :]]
+            order = rng.permutation(2 * count)
+            yield order[:count], order[count:]
 
 
 def _jackknife(

@@ -53,22 +53,19 @@ def frechet_distance(mean_a: np.ndarray, cov_a: np.ndarray, mean_b: np.ndarray, 
     if not all(np.isfinite(part).all() for part in (mean_a, cov_a, mean_b, cov_b)):
         raise ValueError("a mean or covariance has a nan or an infinity; look for it in the features")
     with threadpool_limits(limits=_BLAS_THREADS, user_api="blas"):
-        return _distance(mean_a, cov_a, _root(cov_a), mean_b, cov_b)
-
-
-def _distance(
-    mean_a: np.ndarray, cov_a: np.ndarray, root_a: np.ndarray, mean_b: np.ndarray, cov_b: np.ndarray
-) -> float:
-    """The same with a root of the first covariance."""
-    product = root_a.T @ cov_b @ root_a
-    eigenvalues = np.linalg.eigvalsh((product + product.T) / 2)
-    cross = np.sqrt(np.clip(eigenvalues, 0, None)).sum()
+        root = _root(cov_a)
+        product = root.T @ cov_b @ root
+        cross = _sum_of_roots((product + product.T) / 2)
     difference = mean_a - mean_b
     return max(0.0, float(difference @ difference + np.trace(cov_a) + np.trace(cov_b) - 2 * cross))
 
 
 class DistanceTo:
-    """Frechet distances to one reference, features (N, d), whose root is found once.
+    """Frechet distances of many sets to one reference, features (N, d), whose root is found once.
+
+    The centred reference over sqrt(N - 1) is a root of its covariance itself, (d, N), and is taken where N <= d. With
+    Z = centred features (M, d) times the root the trace term is the sum of the square roots of the eigenvalues of
+    Z^T Z / (M - 1), which are those of Z Z^T / (M - 1): nothing larger than the smaller of M, N and d is decomposed.
 
     >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> round(DistanceTo(points)(points + [3.0, 4.0]), 9)
@@ -76,17 +73,31 @@ class DistanceTo:
     """
 
     def __init__(self, reference: np.ndarray) -> None:
-        self._mean, self._covariance = _moments(reference)
-        self._root = _root(self._covariance)
+        count, dimensions = reference.shape
+        self._mean = reference.mean(axis=0)
+        scaled = (reference - self._mean) / np.sqrt(count - 1)
+        self._spread = np.square(scaled).sum()
+        self._root = scaled.T if count <= dimensions else _root(scaled.T @ scaled)
 
-    def __call__(self, features: np.ndarray) -> float:
-        """The distance of features (M, d)."""
-        mean, covariance = _moments(features)
-        return _distance(self._mean, self._covariance, self._root, mean, covariance)
+    def seen(self, features: np.ndarray) -> np.ndarray:
+        """Features (M, d) in the coordinates of the root, a row a video: for many sets with videos in common."""
+        return np.asarray((features - self._mean) @ self._root)
+
+    def __call__(self, features: np.ndarray, seen: np.ndarray | None = None) -> float:
+        """The distance of features (M, d); ``seen`` are their rows of :meth:`seen` where they are known."""
+        seen = self.seen(features) if seen is None else seen
+        mean, centred = features.mean(axis=0), seen - seen.mean(axis=0)
+        count, width = centred.shape
+        gram = centred @ centred.T if count <= width else centred.T @ centred
+        spread = np.square(features - mean).sum() / (count - 1)
+        difference = mean - self._mean
+        cross = _sum_of_roots(gram / (count - 1))
+        return max(0.0, float(difference @ difference + self._spread + spread - 2 * cross))
 
 
-def _moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    return features.mean(axis=0), np.atleast_2d(np.cov(features, rowvar=False))
+def _sum_of_roots(symmetric: np.ndarray) -> float:
+    """Of the eigenvalues; what rounding made negative counts as 0."""
+    return float(np.sqrt(np.clip(np.linalg.eigvalsh(symmetric), 0, None)).sum())
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:

@@ -12,11 +12,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from harness.metrics.base import Extractor, Sight
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
-from harness.metrics.frechet import frechet_between
+from harness.metrics.frechet import DistanceTo
 
 POINTS = 8
 """Numbers of videos between half of them and all: the law is that of N well above d only."""
@@ -56,10 +57,11 @@ def extrapolated(generated: np.ndarray, reference: np.ndarray, *, seed: int = 0)
     # Evenly spaced in 1/N, so that no end of the line outweighs the other.
     counts = sorted({round(1 / step) for step in np.linspace(2 / total, 1 / total, POINTS)})
     values = []
-    for count in counts:
-        draws = 1 if count == total else DRAWS
-        parts = [[side[rng.permutation(total)[:count]] for side in (generated, reference)] for _ in range(draws)]
-        values.append(float(np.mean([frechet_between([ours], [theirs]) for ours, theirs in parts])))
+    with threadpool_limits(limits=1, user_api="blas"):  # many small products: threads would only wait for each other
+        for count in counts:
+            draws = 1 if count == total else DRAWS
+            parts = [[side[rng.permutation(total)[:count]] for side in (generated, reference)] for _ in range(draws)]
+            values.append(float(np.mean([DistanceTo(theirs)(ours) for ours, theirs in parts])))
     slope, at_infinity = np.polyfit(1 / np.array(counts), values, 1)
     return Extrapolated(at_infinity=float(at_infinity), slope=float(slope), counts=tuple(counts), values=tuple(values))
 

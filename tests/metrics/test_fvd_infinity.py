@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from harness.metrics.base import Sight, Tools
 from harness.metrics.features.network import Network
 from harness.metrics.formula import Formula
-from harness.metrics.frechet import frechet_between
+from harness.metrics.frechet import DistanceTo, frechet_between
 from harness.metrics.fvd_infinity import FvdInfinity, extrapolated
 from video_sets import video_set
 
@@ -26,7 +26,7 @@ def sides(seed: int, count: int, shift: float = 0.0) -> tuple[np.ndarray, np.nda
 def test_the_bias_of_equal_distributions_is_the_law_over_n_to_two_percent(count: int) -> None:
     """(2 d + d (d + 1) / 2) / N for white features; what is left of higher order at N = 20 d is a percent."""
     law = (2 * DIMENSIONS + DIMENSIONS * (DIMENSIONS + 1) / 2) / count
-    values = [frechet_between([ours], [theirs]) for ours, theirs in (sides(seed, count) for seed in range(150))]
+    values = [DistanceTo(theirs)(ours) for ours, theirs in (sides(seed, count) for seed in range(150))]
     assert np.mean(values) == pytest.approx(law, rel=0.02)
 
 
