@@ -12,7 +12,6 @@ import json
 from pathlib import Path
 
 import torch
-from efficientnet_lite_pytorch import EfficientNet
 
 from formula_pictures import formula_pictures
 from harness import weights
@@ -22,6 +21,8 @@ HERE = Path(__file__).parent
 
 @torch.inference_mode()
 def main() -> None:
+    from efficientnet_lite_pytorch import EfficientNet
+
     network = EfficientNet.from_name("efficientnet-lite0")
     network.load_state_dict(torch.load(weights.path("efficientnet-lite0"), weights_only=True))
     network.eval()
