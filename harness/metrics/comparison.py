@@ -25,6 +25,7 @@ import numpy as np
 from scipy import stats
 from threadpoolctl import threadpool_limits
 
+from harness.metrics.covariance import UNBIASED, Covariance
 from harness.metrics.frechet import DistanceTo
 
 GROUPS = 20
@@ -52,11 +53,20 @@ class Comparison:
     method: str
 
 
-def compare_sets(a: np.ndarray, b: np.ndarray, reference: np.ndarray, *, paired: bool, seed: int = 0) -> Comparison:
+def compare_sets(
+    a: np.ndarray,
+    b: np.ndarray,
+    reference: np.ndarray,
+    *,
+    paired: bool,
+    covariance: Covariance = UNBIASED,
+    seed: int = 0,
+) -> Comparison:
     """Compare features of A and of B, (N, d) each, by their Frechet distances to a reference (N, d).
 
     Args:
         paired: video i of A and of B were made for the same prompt from the same noise.
+        covariance: how that of a set is estimated.
         seed: of the permutations and of the groups.
 
     Raises:
@@ -73,13 +83,19 @@ def compare_sets(a: np.ndarray, b: np.ndarray, reference: np.ndarray, *, paired:
             f"needed three sets (N >= {2 * GROUPS}, d) of one shape, got {a.shape}, {b.shape}, {reference.shape}"
         )
     with threadpool_limits(limits=1, user_api="blas"):  # many small products: threads would only wait for each other
-        return _compared(a, b, reference, np.random.default_rng(seed), paired=paired)
+        return _compared(a, b, reference, covariance, np.random.default_rng(seed), paired=paired)
 
 
 def _compared(
-    a: np.ndarray, b: np.ndarray, reference: np.ndarray, rng: np.random.Generator, *, paired: bool
+    a: np.ndarray,
+    b: np.ndarray,
+    reference: np.ndarray,
+    covariance: Covariance,
+    rng: np.random.Generator,
+    *,
+    paired: bool,
 ) -> Comparison:
-    distance, pool = DistanceTo(reference), np.concatenate([a, b])
+    distance, pool = DistanceTo(reference, covariance), np.concatenate([a, b])
     seen = distance.seen(pool)
 
     def difference_of(one: np.ndarray, other: np.ndarray) -> float:
@@ -89,7 +105,7 @@ def _compared(
     shuffled = [abs(difference_of(one, other)) for one, other in _relabelled(len(a), rng, paired=paired)]
     # Rounding must not make a permutation that changes nothing look smaller than the difference itself.
     as_large = sum(value >= abs(difference) * (1 - 1e-9) for value in shuffled)
-    corrected, half = _jackknife(a, b, reference, rng, difference)
+    corrected, half = _jackknife(a, b, reference, covariance, rng, difference)
     return Comparison(
         difference=difference,
         corrected=corrected,
@@ -115,14 +131,19 @@ def _relabelled(count: int, rng: np.random.Generator, *, paired: bool) -> Iterat
 
 
 def _jackknife(
-    a: np.ndarray, b: np.ndarray, reference: np.ndarray, rng: np.random.Generator, difference: float
+    a: np.ndarray,
+    b: np.ndarray,
+    reference: np.ndarray,
+    covariance: Covariance,
+    rng: np.random.Generator,
+    difference: float,
 ) -> tuple[float, float]:
     """The difference without its bias, and half of its interval, from those with one group left out of every side."""
     group = rng.permutation(len(a)) % GROUPS
     without = []
     for number in range(GROUPS):
         kept = group != number
-        distance = DistanceTo(reference[kept])
+        distance = DistanceTo(reference[kept], covariance)
         without.append(distance(a[kept]) - distance(b[kept]))
     corrected = GROUPS * difference - (GROUPS - 1) * np.mean(without)
     variance = (GROUPS - 1) / GROUPS * np.square(np.array(without) - np.mean(without)).sum()

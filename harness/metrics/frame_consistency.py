@@ -53,7 +53,11 @@ class OfFrames(PerVideo):
     @property
     def sight(self) -> Sight:  # type: ignore[override]
         """What the formula cannot see, whatever the network."""
-        return Sight(cannot_see=self.cannot_see, order=self.orders.get(self.extractor, ()))
+        unchecked = "; what its network sees is not checked here: the file is the user's to give"
+        return Sight(
+            cannot_see=self.cannot_see + (unchecked if self.status == "needs a file" else ""),
+            order=self.orders.get(self.extractor, ()),
+        )
 
     def look(self, tools: Tools) -> Extractor:
         """Features of each frame, (B, T, d)."""
@@ -64,8 +68,10 @@ class FrameConsistency(OfFrames):
     """Mean over videos of :func:`frame_consistency`; on CLIP features the literature's "CLIP frame consistency"."""
 
     family = "frame_consistency"
-    cannot_see = "whether what moves should move: a frozen clip scores best"
-    orders: ClassVar = {"efficientnet-lite0": ("noisy", "shuffled", "interpolated", "clean", "frozen")}
+    cannot_see = "whether what moves should move: a frozen clip scores best, one with doubled frames above the real one"
+    orders: ClassVar = dict.fromkeys(
+        ("efficientnet-lite0", "mobilenetv2"), ("noisy", "shuffled", "clean", "doubled", "frozen")
+    )
 
     def values(self, seen: np.ndarray) -> np.ndarray:
         """See :func:`frame_consistency`."""

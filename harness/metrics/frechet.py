@@ -21,6 +21,7 @@ from threadpoolctl import threadpool_limits
 from torchmetrics import Metric as StreamingMetric
 
 from harness.metrics.base import Extractor
+from harness.metrics.covariance import UNBIASED, Covariance, covariance_of
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
 
@@ -66,18 +67,23 @@ class DistanceTo:
     The centred reference over sqrt(N - 1) is a root of its covariance itself, (d, N), and is taken where N <= d. With
     Z = centred features (M, d) times the root the trace term is the sum of the square roots of the eigenvalues of
     Z^T Z / (M - 1), which are those of Z Z^T / (M - 1): nothing larger than the smaller of M, N and d is decomposed.
+    A ridge on the diagonals takes that saving away.
 
     >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> round(DistanceTo(points)(points + [3.0, 4.0]), 9)
     25.0
     """
 
-    def __init__(self, reference: np.ndarray) -> None:
+    def __init__(self, reference: np.ndarray, covariance: Covariance = UNBIASED) -> None:
         count, dimensions = reference.shape
+        self._covariance = covariance
         self._mean = reference.mean(axis=0)
-        scaled = (reference - self._mean) / np.sqrt(count - 1)
-        self._spread = np.square(scaled).sum()
-        self._root = scaled.T if count <= dimensions else _root(scaled.T @ scaled)
+        scaled = (reference - self._mean) / np.sqrt(covariance.divisor(count))
+        self._spread = np.square(scaled).sum() + covariance.ridge * dimensions
+        if covariance.ridge or count > dimensions:
+            self._root = _root(scaled.T @ scaled + covariance.ridge * np.eye(dimensions))
+        else:
+            self._root = scaled.T
 
     def seen(self, features: np.ndarray) -> np.ndarray:
         """Features (M, d) in the coordinates of the root, a row a video: for many sets with videos in common."""
@@ -88,10 +94,14 @@ class DistanceTo:
         seen = self.seen(features) if seen is None else seen
         mean, centred = features.mean(axis=0), seen - seen.mean(axis=0)
         count, width = centred.shape
-        gram = centred @ centred.T if count <= width else centred.T @ centred
-        spread = np.square(features - mean).sum() / (count - 1)
+        ridge, divisor = self._covariance.ridge, self._covariance.divisor(count)
+        spread = np.square(features - mean).sum() / divisor + ridge * len(mean)
+        if ridge:
+            product = centred.T @ centred / divisor + ridge * (self._root.T @ self._root)
+        else:
+            product = (centred @ centred.T if count <= width else centred.T @ centred) / divisor
         difference = mean - self._mean
-        cross = _sum_of_roots(gram / (count - 1))
+        cross = _sum_of_roots(product)
         return max(0.0, float(difference @ difference + self._spread + spread - 2 * cross))
 
 
@@ -149,10 +159,12 @@ class FeatureStatistics(StreamingMetric):
         return mean + self.origin, covariance
 
 
-def frechet_between(features_a: Iterable[np.ndarray], features_b: Iterable[np.ndarray]) -> float:
+def frechet_between(
+    features_a: Iterable[np.ndarray], features_b: Iterable[np.ndarray], covariance: Covariance = UNBIASED
+) -> float:
     """Squared Frechet distance between the Gaussians fitted to two feature sets, each in pieces (n, d).
 
-    The pieces need not fit in memory together.
+    The pieces need not fit in memory together. ``covariance`` says how that of a set is estimated.
 
     >>> points = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0]])
     >>> round(frechet_between([points], [points[:2] + [3.0, 4.0], points[2:] + [3.0, 4.0]]), 9)
@@ -168,9 +180,10 @@ def frechet_between(features_a: Iterable[np.ndarray], features_b: Iterable[np.nd
             statistics.update(torch.from_numpy(np.ascontiguousarray(piece)))
         if statistics is None:
             raise ValueError("a covariance needs at least 2 feature vectors, got 0")
-        mean, covariance = (part.numpy() for part in statistics.compute())
+        mean, unbiased = (part.numpy() for part in statistics.compute())
         d = statistics.origin.numel()
-        moments += [mean.reshape(d), covariance.reshape(d, d)]  # torchmetrics takes the shape of a single number away
+        estimated = covariance.of(unbiased.reshape(d, d), int(statistics.count))
+        moments += [mean.reshape(d), estimated]  # torchmetrics takes the shape of a single number away
     return frechet_distance(*moments)
 
 
@@ -186,11 +199,12 @@ class Fvd(FeatureMetric):
     def compare(self, generated: Features, reference: Features, extractor: Extractor) -> Compared:
         """See :func:`frechet_between`."""
         dimensions = next(generated.chunks(1)).shape[1]
+        covariance = covariance_of(extractor)
         return Compared(
-            value=frechet_between(generated.chunks(), reference.chunks()),
+            value=frechet_between(generated.chunks(), reference.chunks(), covariance),
             method="squared Frechet distance of Gaussian fits; no interval: its bootstrap is invalid",
             card={
-                "covariance": "unbiased (N - 1), float64",
+                "covariance": f"{covariance}, float64",
                 "square_root": "eigenvalues of L^T S L",
                 "order_only": len(generated) <= dimensions,
             },

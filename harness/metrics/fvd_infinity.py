@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from harness.metrics.base import Extractor, Sight
+from harness.metrics.covariance import UNBIASED, Covariance, covariance_of
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
 from harness.metrics.frechet import DistanceTo
@@ -39,12 +40,15 @@ class Extrapolated:
     """Mean distance at each count."""
 
 
-def extrapolated(generated: np.ndarray, reference: np.ndarray, *, seed: int = 0) -> Extrapolated:
+def extrapolated(
+    generated: np.ndarray, reference: np.ndarray, covariance: Covariance = UNBIASED, *, seed: int = 0
+) -> Extrapolated:
     """Distances of parts of both sets, N from half to all of them, and the line through them.
 
     Args:
         generated: features (N, d).
         reference: as many (N, d); both are parted, to equal counts.
+        covariance: how that of a set is estimated.
         seed: of the parts drawn.
 
     Raises:
@@ -61,7 +65,7 @@ def extrapolated(generated: np.ndarray, reference: np.ndarray, *, seed: int = 0)
         for count in counts:
             draws = 1 if count == total else DRAWS
             parts = [[side[rng.permutation(total)[:count]] for side in (generated, reference)] for _ in range(draws)]
-            values.append(float(np.mean([DistanceTo(theirs)(ours) for ours, theirs in parts])))
+            values.append(float(np.mean([DistanceTo(theirs, covariance)(ours) for ours, theirs in parts])))
     slope, at_infinity = np.polyfit(1 / np.array(counts), values, 1)
     return Extrapolated(at_infinity=float(at_infinity), slope=float(slope), counts=tuple(counts), values=tuple(values))
 
@@ -88,11 +92,13 @@ class FvdInfinity(FeatureMetric):
                 f"is a line in 1/N there only; it needs {2 * dimensions + 2} or more"
             )
             return Compared(value=None, method="", reason=reason)
-        line = extrapolated(ours, theirs)
+        covariance = covariance_of(extractor)
+        line = extrapolated(ours, theirs, covariance)
         return Compared(
             value=line.at_infinity,
             method="squared Frechet distance, line in 1/N read at 0; no interval; may be negative",
             card={
+                "covariance": f"{covariance}, float64",
                 "counts": list(line.counts),
                 "values": list(line.values),
                 "bias_times_n": line.slope,

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from harness.metrics import comparison
 from harness.metrics.comparison import GROUPS, PERMUTATIONS, compare_sets
+from harness.metrics.covariance import BIASED, Covariance
 from harness.metrics.frechet import DistanceTo, frechet_between
 
 
@@ -41,6 +42,24 @@ def test_it_is_the_distance_whichever_of_the_counts_and_the_dimensions_is_smalle
     distance = DistanceTo(real)
     assert distance(ours) == pytest.approx(frechet_between([ours], [real]), rel=1e-7)
     assert distance(ours[3:], distance.seen(ours)[3:]) == pytest.approx(distance(ours[3:]), rel=1e-9)
+
+
+@pytest.mark.parametrize("covariance", [BIASED, Covariance(denominator="N-1", ridge=0.3)], ids=str)
+@pytest.mark.parametrize(("count", "others"), [(10, 30), (30, 10), (30, 30)])
+def test_it_is_the_distance_whatever_the_covariance(covariance: Covariance, count: int, others: int) -> None:
+    real, ours = features(0, count=count, d=20), features(1, shift=0.5, count=others, d=20)
+    found = DistanceTo(real, covariance)(ours)
+    assert found == pytest.approx(frechet_between([ours], [real], covariance), rel=1e-7)
+    assert found != pytest.approx(DistanceTo(real)(ours), rel=1e-3)
+
+
+def test_a_comparison_is_on_the_covariance_that_is_asked_for() -> None:
+    real, near, far = features(0), features(1), features(2, shift=1)
+    biased = compare_sets(near, far, real, paired=False, covariance=BIASED)
+    assert biased.difference == pytest.approx(
+        frechet_between([near], [real], BIASED) - frechet_between([far], [real], BIASED)
+    )
+    assert biased.lo < biased.corrected < biased.hi < 0
 
 
 @settings(max_examples=10, deadline=None)

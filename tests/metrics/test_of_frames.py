@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -47,6 +49,27 @@ def test_the_distance_is_over_all_frames_whatever_their_order(tools: Tools) -> N
         Fid("colours", colours).score(video_set(ours), video_set(real[:8], "real"), tools)
 
 
+def test_no_more_frames_than_dimensions_give_an_order_only(tools: Tools) -> None:
+    clips = np.random.default_rng(0).integers(0, 200, (3, 2, 4, 4, 3), dtype=np.uint8)
+    for count, frames, order_only in ((2, 1, True), (3, 1, True), (2, 2, False)):
+        part = clips[:count, :frames]
+        card = Fid("colours", colours).score(video_set(part), video_set(part, "real"), tools).protocol
+        assert card["pictures"] == count * frames
+        assert card["order_only"] is order_only
+        assert "not independent" in card["frames_of_a_clip"]
+
+
+def test_what_a_user_s_network_sees_is_said_to_be_unchecked() -> None:
+    def of_a_file(name: str) -> Network[Extractor]:
+        return replace(colours(name), status="needs a file")
+
+    for metric in (SubjectConsistency, BackgroundConsistency, FrameConsistency):
+        assert "not checked here" in metric("dino-vitb16", of_a_file).sight.cannot_see
+        assert metric("dino-vitb16", of_a_file).sight.order == ()
+        assert "not checked here" not in metric("mobilenetv2", colours).sight.cannot_see
+        assert metric("mobilenetv2", colours).sight.order
+
+
 @pytest.mark.parametrize("metric", [SubjectConsistency, BackgroundConsistency, FrameConsistency])
 def test_frames_that_are_alike_score_one_and_frames_that_have_nothing_in_common_zero(
     metric: type[SubjectConsistency], tools: Tools
@@ -81,7 +104,7 @@ def test_every_video_counts_once_however_the_original_s_single_gpu_weighs_frames
 
 
 @pytest.mark.parametrize(
-    ("metric", "network"), [(SubjectConsistency, "dino-vitb16"), (BackgroundConsistency, "clip-vit-b-32")]
+    ("metric", "network"), [(SubjectConsistency, "dino-vitb16"), (BackgroundConsistency, "clip-vit-b-32-vbench")]
 )
 def test_only_the_leaderboard_s_network_is_comparable_with_it(
     metric: type[SubjectConsistency], network: str, tools: Tools

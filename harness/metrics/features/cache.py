@@ -13,7 +13,7 @@ import json
 import logging
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -32,19 +32,21 @@ _ROWS = 256
 
 @dataclass(frozen=True)
 class Features:
-    """What an extractor made of a set of videos, (N, ...) float64, read from the cache piece by piece."""
+    """What an extractor made of a set of videos, (N, ...) float64, read piece by piece."""
 
-    files: tuple[Path, ...]
+    count: int
+    rows: Callable[[int, int], np.ndarray]
+    """Those from one number to before another."""
     scenes: tuple[str, ...] | None = None
     """What each video was cut from; None: all are independent."""
 
     def __len__(self) -> int:
-        return len(self.files)
+        return self.count
 
     def chunks(self, rows: int = _ROWS) -> Iterator[np.ndarray]:
         """The features in order, (n <= rows, ...) at a time."""
-        for start in range(0, len(self.files), rows):
-            yield np.stack([np.load(file, allow_pickle=False) for file in self.files[start : start + rows]])
+        for start in range(0, self.count, rows):
+            yield self.rows(start, min(start + rows, self.count))
 
     def array(self) -> np.ndarray:
         """All of them, (N, ...)."""
@@ -124,21 +126,48 @@ def look_at(videos: VideoSet, extractors: Sequence[Extractor], folder: Path) -> 
 
 
 def features_of(videos: VideoSet, extractor: Extractor, folder: Path) -> Features:
-    """The features of a video set, from the cache in ``folder`` where they are.
+    """The features of a video set: those that come with it, or from the cache in ``folder`` where they are.
 
     Raises:
-        NotComparableError: the extractor does not take such videos.
+        NotComparableError: the extractor does not take such videos, or they are not here and its features neither.
         MediaError: a video is not uint8 RGB of the set's shape, or its features are not finite.
     """
+    if videos.features is not None:
+        return _known_features(videos, videos.features, extractor)
     for refusal in look_at(videos, [extractor], folder).refusals.values():
         raise refusal
     key = extractor_key(extractor)
-    return Features(tuple(feature_file(folder, key, digest) for digest in videos.digests), scenes=videos.scenes)
+    files = [feature_file(folder, key, digest) for digest in videos.digests]
+
+    def rows(start: int, stop: int) -> np.ndarray:
+        return np.stack([np.load(file, allow_pickle=False) for file in files[start:stop]])
+
+    return Features(len(files), rows, scenes=videos.scenes)
+
+
+def _known_features(videos: VideoSet, known: Mapping[str, np.ndarray], extractor: Extractor) -> Features:
+    key = extractor_key(extractor)
+    if key not in known:
+        raise NotComparableError(
+            f"'{videos.label}' has no features of {extractor.card.get('extractor', 'this extractor')} under this "
+            f"protocol and these weights (key {key}), and its videos are not here. It has {len(known)} others."
+        )
+    array = known[key]
+    return Features(len(array), lambda start, stop: array[start:stop], scenes=videos.scenes)
 
 
 def extractor_key(extractor: Extractor) -> str:
     """24 hex digits over (protocol card, hash of the weights)."""
-    content = [dict(extractor.card), extractor.sha256]
+    return key_of(extractor.card, extractor.sha256)
+
+
+def key_of(card: Mapping[str, object], sha256: str) -> str:
+    """The same, of an extractor that is not here.
+
+    >>> key_of({"extractor": "x"}, "") == key_of({"extractor": "x"}, "00")
+    False
+    """
+    content = [dict(card), sha256]
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:24]
 
 

@@ -13,9 +13,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from harness.errors import NotComparableError, UsageError
-from harness.metrics.vbench.dimensions import DIMENSIONS, Half, find, network_of
+from harness.errors import NotComparableError
+from harness.metrics.vbench.comparability import UNKNOWN, different_clips, not_as_on_the_leaderboard
+from harness.metrics.vbench.dimensions import DIMENSIONS, Half
+from harness.metrics.vbench.scores import Clips, RawScore, read_scores
 
 QUALITY_SHARE = 0.8
 
@@ -29,49 +32,56 @@ class Totals:
     total: float
     normalised: Mapping[str, float]
     """Of each dimension, in the leaderboard's order."""
+    clips: Clips | None
+    """Of what clips all scores are: they compare with the leaderboard's rows of such clips only. None: nobody said."""
     not_as_on_the_leaderboard: tuple[str, ...]
-    """Why these totals must not stand beside the leaderboard's; empty: they may."""
+    """Which scores were computed otherwise than the leaderboard's."""
+
+    @property
+    def not_comparable(self) -> tuple[str, ...]:
+        """Why these totals must not stand beside the leaderboard's; empty: they may, beside rows of equal clips."""
+        unknown = () if self.clips is not None else (f"{UNKNOWN}: scores compare at equal ones only",)
+        return self.not_as_on_the_leaderboard + unknown
 
 
-def totals(scores: Mapping[str, float]) -> Totals:
-    """The totals of raw scores, 0 to 1, by the name of a dimension or of the metric that gave it.
+def totals(scores: Mapping[str, Any]) -> Totals:
+    """The totals of raw scores, 0 to 1, as :func:`harness.metrics.vbench.scores.read_scores` takes them.
 
     Raises:
         UsageError: a name is no dimension, two names are one, or a score is not from 0 to 1.
-        NotComparableError: a dimension is missing; each is named.
+        NotComparableError: a dimension is missing, or scores are of different clips; each is named.
 
     >>> at_best = totals({dimension.name: dimension.most for dimension in DIMENSIONS})
     >>> round(at_best.quality, 9), round(at_best.semantic, 9), round(at_best.total, 9)
     (1.0, 1.0, 1.0)
     """
-    raw: dict[str, float] = {}
-    reasons = []
-    for name, score in scores.items():
-        dimension = find(name)
-        if dimension.name in raw:
-            raise UsageError(f"two scores are given for VBench's {dimension.name}; give one.")
-        if isinstance(score, bool) or not isinstance(score, int | float) or not 0 <= score <= 1:
-            raise UsageError(
-                f"the raw score of '{name}' is {score!r}; needed a number from 0 to 1 (imaging quality: over 100)."
-            )
-        raw[dimension.name] = float(score)
-        network = network_of(name)
-        if network is not None and network != dimension.network:
-            reasons.append(f"{name}: the leaderboard uses {dimension.network or 'no network of ours'}")
+    return totals_of(read_scores(scores))
+
+
+def totals_of(raw: Mapping[str, RawScore]) -> Totals:
+    """The totals of scores that were read already, by dimension; raises like :func:`totals`."""
     missing = [dimension.name for dimension in DIMENSIONS if dimension.name not in raw]
     if missing:
         raise NotComparableError(
             f"no VBench total from {len(raw)} of {len(DIMENSIONS)} dimensions; missing: {', '.join(missing)}.\n"
             "A total takes them all: what is missing is not 0. Give their raw scores, or read each dimension alone."
         )
-    normalised = {dimension.name: dimension.normalised(raw[dimension.name]) for dimension in DIMENSIONS}
+    differing = different_clips(raw)
+    if differing:
+        raise NotComparableError(
+            f"no VBench total from scores of different clips: {differing}.\n"
+            "Flicker, smoothness and consistency change with frame rate, count and size. Score one set of clips."
+        )
+    normalised = {dimension.name: dimension.normalised(raw[dimension.name].value) for dimension in DIMENSIONS}
     quality, semantic = _mean(normalised, "quality"), _mean(normalised, "semantic")
+    described = {score.clips for score in raw.values()}
     return Totals(
         quality=quality,
         semantic=semantic,
         total=QUALITY_SHARE * quality + (1 - QUALITY_SHARE) * semantic,
         normalised=normalised,
-        not_as_on_the_leaderboard=tuple(reasons),
+        clips=described.pop() if len(described) == 1 else None,
+        not_as_on_the_leaderboard=not_as_on_the_leaderboard(raw),
     )
 
 

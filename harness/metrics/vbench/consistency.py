@@ -31,8 +31,13 @@ def consistency(features: np.ndarray) -> np.ndarray:
 class _Consistency(OfFrames):
     leaderboard: ClassVar[str]
     """The network of the published scores."""
-    cannot_see = "whether what moves should move: a frozen clip scores best; which of subject and background changes"
-    orders: ClassVar = {"efficientnet-lite0": ("noisy", "shuffled", "clean", "frozen")}
+    cannot_see = (
+        "whether what moves should move: a frozen clip scores best, one with doubled frames above the real one; the "
+        "order of frames, which moved it up or down by chance; which of subject and background changes"
+    )
+    orders: ClassVar = dict.fromkeys(
+        ("efficientnet-lite0", "mobilenetv2"), ("noisy", "interpolated", "clean", "doubled", "frozen")
+    )
 
     def values(self, seen: np.ndarray) -> np.ndarray:
         """See :func:`consistency`."""
@@ -56,7 +61,7 @@ class SubjectConsistency(_Consistency):
 
 
 class BackgroundConsistency(_Consistency):
-    """Mean over videos of :func:`consistency`; comparable with VBench's own only on ``clip-vit-b-32``."""
+    """Mean over videos of :func:`consistency`; comparable with VBench's own only on ``clip-vit-b-32-vbench``."""
 
     family = "vbench.background_consistency"
-    leaderboard = "clip-vit-b-32"
+    leaderboard = "clip-vit-b-32-vbench"
