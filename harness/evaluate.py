@@ -1,29 +1,33 @@
-"""Score a folder of videos against a reference folder: what ``tpbench eval`` does.
+"""Score places of videos against a reference: what ``tpbench eval`` does.
 
 Nothing is cut, resized or left out without being asked for: a file that cannot be read is named and the rest
 is scored; videos of unequal length or size are refused, each by name. A refusal names what could not be read,
-too: one look tells all that is to be mended, in both folders.
+too: one look tells all that is to be mended, on every side.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, suppress
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from harness import reference_file
 from harness.errors import MediaError, NotComparableError, TpbenchError, UsageError, WeightsError
-from harness.metrics.base import Extractor, Score, Tools, VideoSet, measurement
+from harness.looking import Phases, extractors_of, joined, naming, require_limit, sides
+from harness.metrics.base import Score, Tools, VideoSet, measurement
+from harness.metrics.comparison import Comparison
+from harness.metrics.frechet import Fvd
+from harness.metrics.nearer import compare_videos
 from harness.progress import Progress
 from harness.records import Measurement
 from harness.registry import find
 from harness.sources.decoder import Decoder
-from harness.sources.find import entries
+from harness.sources.place import Place
 from harness.sources.sampling import ClipRule, OnBad
-from harness.survey import SAME_RATE, Side, Surveyor
+from harness.survey import SAME_RATE, Surveyor
 from harness.video import Problem
 from harness.weights import cache_folder
 
@@ -31,13 +35,27 @@ if TYPE_CHECKING:
     from harness.metrics.base import Metric
 
 
-class Phases(Protocol):
-    """Whom :func:`evaluate` tells how far it is; :class:`harness.progress.Progress` is one."""
+class Scored(Protocol):
+    """One side: videos, and what the protocol says of them."""
 
-    def task(self, label: str, total: float) -> AbstractContextManager[Callable[[float], None]]:
-        """A phase of ``total`` steps of about equal length, over when the block is left; yields what is told
-        how many of them are done."""
+    @property
+    def videos(self) -> VideoSet:
+        """As metrics take them."""
         ...
+
+    def about(self, side: str) -> dict[str, Any]:
+        """For the protocol, under keys that name the side."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compared:
+    """What one metric says of which of two places is nearer to the reference; exactly one of the last two is given."""
+
+    metric: str
+    comparison: Comparison | None = None
+    reason: str | None = None
+    """Why there is no comparison."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,20 +63,24 @@ class Evaluation:
     """What came out, and what was left out."""
 
     measurements: tuple[Measurement, ...]
-    """One per metric, in the order asked for."""
+    """One per metric, in the order asked for; then those of ``against``."""
     problems: tuple[Problem, ...]
-    """Files of either folder that were not scored, each once, with the reason."""
+    """Files of any side that were not scored, each once, with the reason."""
     n_generated: int
     """Clips scored."""
     n_reference: int | None
     """Clips they were compared with; None without a reference."""
+    comparisons: tuple[Compared, ...] = ()
+    """One per metric where there is an ``against``."""
 
 
 def evaluate(
-    folder: Path,
-    reference: Path | None,
+    scored: Path | Place,
+    reference: Path | Place | None,
     metrics: Sequence[str],
     *,
+    against: Path | Place | None = None,
+    paired: bool = False,
     limit: int | None = None,
     rule: ClipRule | None = None,
     on_bad: OnBad = OnBad.SKIP,
@@ -67,118 +89,145 @@ def evaluate(
     device: str = "cpu",
     progress: Phases | None = None,
 ) -> Evaluation:
-    """Score the videos in ``folder``, where a metric needs it against those in ``reference``.
+    """Score the videos of a place, where a metric needs it against those of another.
 
     Each video is decoded once for all metrics, and not at all where the cache knows what they need of it.
 
     Args:
-        limit: score the first ``limit`` clips by name on both sides.
+        scored: a folder or shard; a path is a plain one.
+        reference: the same, or a file that :mod:`harness.reference_file` wrote.
+        metrics: names of ``tpbench list metrics``.
+        against: a second place to score, and to compare the first with.
+        paired: videos of one name in both places were made for the same prompt from the same noise.
+        limit: score the first ``limit`` clips by name on all sides.
         rule: which frames make a clip; default each video as it is. Clips of one video are not independent.
         on_bad: what to do about a file that cannot be read.
         workers: processes that decode ahead; 0 decodes in this one.
         cache: where features and judges are kept; default the user's cache folder.
-        progress: told of each phase: files looked at, a folder at a time; clips handed to each metric.
+        device: where networks run.
+        progress: told of each phase: files looked at, a place at a time; clips handed to each metric.
 
     A measurement is called what ``metrics`` calls its metric. A metric that cannot be computed here (it needs
     prompts, weights, or a reference, or the sides do not compare) has no value but a reason.
 
     Raises:
-        MediaError: a folder has no readable video, or ``on_bad`` is ``FAIL`` and a file cannot be read. This and every
-            other refusal after the folders were read names the files of both that could not be read.
-        NotComparableError: videos in one folder differ in length or size (each is named), or no metric at all
+        MediaError: a place has no readable video, or ``on_bad`` is ``FAIL`` and a file cannot be read. This and every
+            other refusal after the places were read names the files of all that could not be read.
+        NotComparableError: videos of one place differ in length or size (each is named), or no metric at all
             can be computed.
-        UsageError: ``limit`` makes no sense, or nobody knows a metric.
+        UsageError: an option makes no sense, or nobody knows a metric or a layout.
         WeightsError: no metric at all can be computed, and the first lacks its weights.
     """
-    if limit is not None and limit < 1:
-        raise UsageError(f"--limit {limit}: give at least 1, or leave it out to score every clip.")
+    require_limit(limit)
+    if against is not None and reference is None:
+        raise UsageError("two places are compared by their distances to a reference: give one with --reference.")
     judges: list[Metric] = [find("metrics", name).load()() for name in metrics]
     phases: Phases = progress or Progress(quiet=True)
     root = cache or cache_folder()
     tools = Tools(cache=root / "features", judges=root / "judges", device=device)
     problems: list[Problem] = []
-    with _naming(problems), Decoder(workers) as decoder:
+    kept = _kept(reference, limit)
+    places = [_place(place) for place in (scored, against, None if kept else reference) if place is not None]
+    with naming(problems), Decoder(workers) as decoder:
         surveyor = Surveyor(
-            _extractors(judges, tools), rule=rule or ClipRule(), limit=limit, cache=root, decoder=decoder
+            extractors_of(judges, tools), rule=rule or ClipRule(), limit=limit, cache=root, decoder=decoder
         )
-        sides = _sides([place for place in (folder, reference) if place], surveyor, problems, phases)
+        found: list[Scored] = [*sides(places, surveyor, problems, phases), *([kept] if kept else [])]
         if problems and on_bad is OnBad.FAIL:
             raise MediaError("some files cannot be read, and `--on-bad fail` scores all or none.")
-        generated, theirs = sides[0], sides[1] if len(sides) == 2 else None
-        measurements, refusals = [], []
-        for name, judge in zip(metrics, judges, strict=True):
-            try:
-                answer = _watched_score(name, judge, generated.videos, theirs.videos if theirs else None, tools, phases)
-            except (NotComparableError, WeightsError) as error:
-                refusals.append(error)
-                answer = Score(value=None, n=len(generated.clips), protocol={}, reason=" ".join(str(error).split()))
-            about = {
-                **answer.protocol,
-                "on_bad": on_bad.value,
-                **generated.about("generated"),
-                **(theirs.about("reference") if theirs else {}),
-            }
-            answer, subject = replace(answer, protocol=about), folder.name or str(folder)
-            measurements.append(measurement(answer, metric=judge, name=name, generator=subject, seed=None))
-        if refusals and len(refusals) == len(judges):
-            raise _joined(refusals)
+        theirs = found.pop() if reference is not None else None
+        scorer = _Scorer(metrics, judges, theirs, tools, on_bad, phases)
+        titles = _titles(places[: len(found)])
+        measurements = [item for side, title in zip(found, titles, strict=True) for item in scorer.score(side, title)]
+        if scorer.refusals and len(scorer.refusals) == len(found) * len(judges):
+            raise joined(scorer.refusals)
+        comparisons: list[Compared] = []
+        if against is not None and theirs is not None:
+            videos = found[0].videos, found[1].videos, theirs.videos
+            comparisons = [
+                _compared(name, judge, *videos, tools, paired) for name, judge in zip(metrics, judges, strict=True)
+            ]
     return Evaluation(
         measurements=tuple(measurements),
         problems=tuple(dict.fromkeys(problems)),
-        n_generated=len(generated.clips),
-        n_reference=len(theirs.clips) if theirs else None,
+        n_generated=len(found[0].videos),
+        n_reference=len(theirs.videos) if theirs else None,
+        comparisons=tuple(comparisons),
     )
 
 
-def _extractors(judges: Sequence[Metric], tools: Tools) -> list[Extractor]:
-    """What all metrics ask of each video. A metric that cannot say it says why when it is asked for its score."""
-    found: list[Extractor] = []
-    for judge in judges:
-        with suppress(NotComparableError, WeightsError):
-            found += judge.extractors(tools)
-    return found
+def _place(place: Path | Place) -> Place:
+    return place if isinstance(place, Place) else Place(path=place)
 
 
-@contextmanager
-def _naming(problems: list[Problem]) -> Iterator[None]:
-    """An error that leaves the block says which files could not be read: there will be no result to say so."""
+def _titles(places: Sequence[Place]) -> list[str]:
+    """What results call each: the last part of its path, or all of it where two have the same."""
+    labels = [place.label for place in places]
+    return labels if len(set(labels)) == len(labels) else [str(place) for place in places]
+
+
+def _kept(reference: Path | Place | None, limit: int | None) -> reference_file.ReferenceFile | None:
+    path = reference.path if isinstance(reference, Place) else reference
+    if path is None or path.suffix.lower() != reference_file.SUFFIX:
+        return None
+    return reference_file.read(path, limit=limit)
+
+
+def _compared(
+    name: str, judge: Metric, a: VideoSet, b: VideoSet, reference: VideoSet, tools: Tools, paired: bool
+) -> Compared:
+    if type(judge) is not Fvd:
+        return Compared(metric=name, reason="only differences of two Frechet distances of whole clips have a test here")
     try:
-        yield
-    except TpbenchError as error:
-        if not problems:
-            raise
-        named = "\n".join(f"  {problem}" for problem in dict.fromkeys(problems))
-        raise type(error)(f"{error}\nFiles that cannot be scored:\n{named}") from error
+        return Compared(metric=name, comparison=compare_videos(judge, a, b, reference, tools, paired=paired))
+    except (NotComparableError, WeightsError) as error:
+        return Compared(metric=name, reason=" ".join(str(error).split()))
 
 
-def _joined(refusals: Sequence[TpbenchError]) -> TpbenchError:
-    """All refusals in one error of the first one's kind, each text once."""
-    return type(refusals[0])("\n".join(dict.fromkeys(str(error) for error in refusals)))
+class _Scorer:
+    """Scores one side after the other with the same metrics and the same reference."""
 
+    def __init__(
+        self,
+        names: Sequence[str],
+        judges: Sequence[Metric],
+        reference: Scored | None,
+        tools: Tools,
+        on_bad: OnBad,
+        phases: Phases,
+    ) -> None:
+        self._judges = list(zip(names, judges, strict=True))
+        self._reference, self._tools, self._on_bad, self._phases = reference, tools, on_bad, phases
+        self.refusals: list[TpbenchError] = []
+        """Of metrics that could not be computed."""
 
-def _sides(places: Sequence[Path], surveyor: Surveyor, problems: list[Problem], phases: Phases) -> list[Side]:
-    """The clips of each folder. Both are read before either is refused, and ``problems`` gathers from both."""
-    sides: list[Side] = []
-    refusals: list[TpbenchError] = []
-    for place in places:
-        try:
-            found = entries(place)
-            with phases.task(f"looking at {place}", len(found)) as update:
-                sides.append(surveyor.side(place, found, update))
-        except (MediaError, NotComparableError) as error:
-            refusals.append(error)
-    problems += surveyor.problems
-    if refusals:
-        raise _joined(refusals)
-    return sides
+    def score(self, side: Scored, title: str) -> list[Measurement]:
+        """One measurement per metric, of what is called ``title``."""
+        generated, reference = side.videos, self._reference.videos if self._reference else None
+        measurements = []
+        for name, judge in self._judges:
+            try:
+                answer = _watched_score(name, judge, generated, reference, self._tools, self._phases)
+            except (NotComparableError, WeightsError) as error:
+                self.refusals.append(error)
+                answer = Score(value=None, n=len(generated), protocol={}, reason=" ".join(str(error).split()))
+            about = {
+                **answer.protocol,
+                "on_bad": self._on_bad.value,
+                **side.about("generated"),
+                **(self._reference.about("reference") if self._reference else {}),
+            }
+            answer = replace(answer, protocol=about)
+            measurements.append(measurement(answer, metric=judge, name=name, generator=title, seed=None))
+        return measurements
 
 
 def _watched_score(
     name: str, judge: Metric, generated: VideoSet, reference: VideoSet | None, tools: Tools, phases: Phases
 ) -> Score:
     """The score; the phase advances with the clips that the metric reads, for it uses each as it comes."""
-    sides = [generated, reference] if reference is not None and judge.needs_reference else [generated]
-    total = sum(len(side) for side in sides)
+    watched_sides = [generated, reference] if reference is not None and judge.needs_reference else [generated]
+    total = sum(len(side) for side in watched_sides)
     with phases.task(f"scoring {name}", total) as update:
         seen: set[tuple[str, int]] = set()
 
@@ -200,8 +249,8 @@ def _watched_score(
 
 def _score(judge: Metric, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
     count = len(generated)
-    if judge.needs_prompts:
-        reason = "it compares each video with its prompt, and a folder of videos has none"
+    if judge.needs_prompts and generated.prompts is None:
+        reason = "it compares each video with its prompt, and nobody said any: give them with --captions"
         return Score(value=None, n=count, protocol={}, reason=reason)
     if judge.needs_reference and reference is None:
         reason = "it compares with reference videos; give a folder of them with --reference"

@@ -15,7 +15,6 @@ from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
 
 from harness.errors import MediaError, NotComparableError
@@ -23,9 +22,10 @@ from harness.metrics.base import Extractor, VideoSet
 from harness.metrics.features.cache import Look
 from harness.sources.decoder import Decoder, decoded
 from harness.sources.entry import Entry
+from harness.sources.place import Place
 from harness.sources.sampling import ClipRule
 from harness.store import write_atomically
-from harness.video import Problem, Video
+from harness.video import DECODER, Problem, Video
 
 SAME_RATE = 0.01
 """Frame rates that differ by less are one: 29.97 and 30."""
@@ -42,6 +42,8 @@ class Facts:
     size: tuple[int, int]
     """(H, W)."""
     fps: float | None
+    variable: bool
+    """Whether frames are shown for unequal times."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,7 +76,7 @@ class Clip:
 class Side:
     """The clips of one place."""
 
-    place: Path
+    place: Place
     clips: list[Clip]
     rule: ClipRule
     problems: list[Problem]
@@ -90,7 +92,7 @@ class Side:
         captions = tuple(clip.entry.caption for clip in self.clips)
         scenes = tuple(clip.entry.name for clip in self.clips)
         return VideoSet(
-            label=self.place.name or str(self.place),
+            label=self.place.label,
             names=tuple(clip.name for clip in self.clips),
             read=lambda index: self.clips[index].read(),
             frames=len(self.clips[0].frames),
@@ -103,7 +105,12 @@ class Side:
 
     def about(self, side: str) -> dict[str, Any]:
         """What the protocol says about how the clips came about, and what was left out."""
-        card: dict[str, Any] = {f"{side}_unreadable": len(self.problems)} if self.problems else {}
+        card = {f"{side}_{key}": value for key, value in self.place.card().items()}
+        if self.problems:
+            card[f"{side}_unreadable"] = len(self.problems)
+        variable = sum(clip.facts.variable for clip in self.clips)
+        if variable:
+            card[f"{side}_of_variable_rate"] = variable
         if self.rule.whole:
             return card
         files = len({id(clip.entry) for clip in self.clips})
@@ -132,7 +139,7 @@ class Surveyor:
         self.problems: list[Problem] = []
         """Of all places so far."""
 
-    def side(self, place: Path, entries: Sequence[Entry], told: Callable[[float], None]) -> Side:
+    def side(self, place: Place, entries: Sequence[Entry], told: Callable[[float], None]) -> Side:
         """The clips of a place, seen by every extractor. ``told`` how many of the entries are done.
 
         Raises:
@@ -223,20 +230,22 @@ class Surveyor:
         try:
             found = json.loads(self._note(sha256).read_bytes())
             height, width = found["size"]
-            return Facts(frames=int(found["frames"]), size=(height, width), fps=found["fps"])
+            return Facts(
+                frames=int(found["frames"]), size=(height, width), fps=found["fps"], variable=bool(found["variable"])
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None  # never seen, or damaged: it is decoded again
 
     def _learned(self, begun: _Begun) -> Facts:
         video = begun.video()
         length, height, width, _ = video.frames.shape
-        note = {"frames": length, "size": [height, width], "fps": video.fps}
+        note = {"frames": length, "size": [height, width], "fps": video.fps, "variable": video.variable}
         write_atomically(self._note(begun.sha256), json.dumps(note) + "\n")
-        return Facts(frames=length, size=(height, width), fps=video.fps)
+        return Facts(frames=length, size=(height, width), fps=video.fps, variable=video.variable)
 
     def _note(self, sha256: str) -> Path:
         """Another decoder may read other frames from the same bytes."""
-        return self._notes / f"{sha256[:32]}-av{av.__version__}.json"
+        return self._notes / f"{sha256[:32]}-{DECODER}.json"
 
 
 def _raising(error: MediaError) -> Callable[[], _Begun]:
@@ -247,11 +256,11 @@ def _raising(error: MediaError) -> Callable[[], _Begun]:
 
 
 def _digest(sha256: str, frames: range) -> str:
-    content = [sha256, frames.start, frames.stop, frames.step, av.__version__]
+    content = [sha256, frames.start, frames.stop, frames.step, DECODER]
     return hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
 
-def _demand_one_shape(place: Path, clips: list[Clip]) -> None:
+def _demand_one_shape(place: Place, clips: list[Clip]) -> None:
     shapes = {(len(clip.frames), clip.facts.size) for clip in clips}
     if len(shapes) == 1:
         return

@@ -7,37 +7,36 @@ or a :class:`~harness.errors.MediaError` that names the file and the reason.
 
 from __future__ import annotations
 
-import io
-import math
-import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
 
 import av
-import numpy as np
-from PIL import Image, ImageSequence, UnidentifiedImageError
 
+from harness.decoding import arrays, containers, webp
+from harness.decoding.content import MOST_BYTES, Content, Video
 from harness.errors import MediaError
 
-CONTAINERS = (".mp4", ".m4v", ".mov", ".webm", ".mkv", ".avi", ".mpg", ".mpeg", ".gif")
-ARRAYS = (".npy", ".npz")
-SUFFIXES = (*CONTAINERS, ".webp", *ARRAYS)
+__all__ = [
+    "DECODER",
+    "SUFFIXES",
+    "Problem",
+    "Video",
+    "VideoFile",
+    "folder_entries",
+    "folder_videos",
+    "read_content",
+    "read_video",
+]
 
-_MOST_BYTES = 2 << 30
-_MOST_HEADER_BYTES = 64 << 10  # numpy writes a header of 118 bytes for a video
-_GIF_TRAILER = b"\x3b"
+SUFFIXES = (*containers.SUFFIXES, *webp.SUFFIXES, *arrays.SUFFIXES)
 
+DECODER = f"av{av.__version__}-2"
+"""What turns bytes into frames: another one may make other frames of the same bytes. The last number counts changes of
+:mod:`harness.decoding` that do."""
 
-@dataclass(frozen=True, kw_only=True)
-class Video:
-    """One decoded video."""
-
-    frames: np.ndarray
-    """uint8 RGB (T, H, W, 3), T >= 2."""
-    fps: float | None
-    """Mean playback rate; None where the file does not say."""
+_MOST_BYTES = MOST_BYTES
 
 
 def read_video(path: Path) -> Video:
@@ -50,158 +49,54 @@ def read_video(path: Path) -> Video:
     """
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise MediaError(f"{path}: no known type of video; known: {', '.join(SUFFIXES)}")
+        raise _unknown(str(path))
     try:
-        if path.stat().st_size == 0:
-            raise MediaError(f"{path}: the file is empty (0 bytes)")
-        if suffix in ARRAYS:
-            frames, fps = _read_array(path), None
-        elif suffix == ".webp":
-            frames, fps = _read_webp(path)
+        size = path.stat().st_size
+        if not size:  # not opened: a pipe would wait for a writer
+            raise _empty(str(path))
+        with open(path, "rb") as file:
+            return read_content(file, label=str(path), suffix=suffix, size=size)
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+def read_content(file: IO[bytes], *, label: str, suffix: str, size: int) -> Video:
+    """Decode the ``size`` bytes that a seekable file gives. ``suffix`` says what they are, in lower case.
+
+    Raises:
+        MediaError: see :func:`read_video`; the message begins with ``label``.
+    """
+    if suffix not in SUFFIXES:
+        raise _unknown(label)
+    if not size:
+        raise _empty(label)
+    content = Content(label=label, suffix=suffix, file=file, size=size, most_bytes=_MOST_BYTES)
+    try:
+        if suffix in arrays.SUFFIXES:
+            video = arrays.read(content)
+        elif suffix in webp.SUFFIXES:
+            video = webp.read(content)
         else:
-            frames, fps = _read_container(path)
+            video = containers.read(content)
     except MediaError:
         raise
     except OSError as error:  # PyAV's FFmpegError and Pillow's UnidentifiedImageError are OSErrors in part
-        raise MediaError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise content.error(f"cannot be read: {error.strerror or error}") from error
     except Exception as error:
         # Decoders let out whatever their parser trips over in hostile bytes: zlib.error, RuntimeError
         # ("encrypted"), tokenize.TokenError, UnicodeDecodeError, struct.error ... No list of them is complete.
-        raise MediaError(f"{path}: cannot be decoded: {type(error).__name__}: {error}") from error
-    if len(frames) < 2:
-        raise MediaError(f"{path}: too short: {len(frames)} frame; a video has at least 2")
-    return Video(frames=frames, fps=fps)
+        raise content.error(f"cannot be decoded: {type(error).__name__}: {error}") from error
+    if len(video.frames) < 2:
+        raise content.error(f"too short: {len(video.frames)} frame; a video has at least 2")
+    return video
 
 
-def _read_array(path: Path) -> np.ndarray:
-    try:
-        if path.suffix.lower() == ".npy":
-            with open(path, "rb") as file:
-                return _array(path, file, path.stat().st_size)
-        with zipfile.ZipFile(path) as archive:
-            members = archive.infolist()
-            if len(members) != 1:
-                names = ", ".join(member.filename for member in members)
-                raise MediaError(f"{path}: holds {len(members)} arrays ({names}); needed 1")
-            with archive.open(members[0]) as member:
-                return _array(path, member, members[0].file_size)
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        raise MediaError(f"{path}: no readable array: {error}; needed uint8 (T, H, W, 3)") from error
+def _unknown(label: str) -> MediaError:
+    return MediaError(f"{label}: no known type of video; known: {', '.join(SUFFIXES)}")
 
 
-def _array(path: Path, file: IO[bytes], size: int) -> np.ndarray:
-    """The array in an open .npy file of ``size`` bytes. What its header promises is checked before it is read.
-
-    A header decides how much memory reading takes: a few hostile bytes may ask for terabytes.
-    """
-    shape, dtype, starts_at = _header(file)
-    if dtype.hasobject:
-        raise MediaError(f"{path}: no readable array: holds Python objects, which are never loaded")
-    if dtype != np.uint8 or len(shape) != 4 or shape[-1] != 3 or min(shape) < 0 or 0 in shape[1:]:
-        raise MediaError(
-            f"{path}: {dtype} of shape {shape}; needed uint8 (T, H, W, 3) with values 0..255. "
-            "Floats are refused because their range (0..1, -1..1, 0..255) cannot be known"
-        )
-    promised = math.prod(shape) * dtype.itemsize
-    _limit(path, promised)
-    if starts_at + promised > size:
-        raise MediaError(f"{path}: truncated: {size - starts_at} of {promised} bytes of frames are there")
-    file.seek(0)
-    return np.asarray(np.lib.format.read_array(file, allow_pickle=False))
-
-
-def _header(file: IO[bytes]) -> tuple[tuple[int, ...], np.dtype, int]:
-    """Shape, dtype and the offset of the data, from the first 64 KiB: a longer header is none of a video."""
-    head = io.BytesIO(file.read(_MOST_HEADER_BYTES))
-    version = np.lib.format.read_magic(head)
-    if version == (1, 0):
-        shape, _, dtype = np.lib.format.read_array_header_1_0(head)
-    elif version == (2, 0):
-        shape, _, dtype = np.lib.format.read_array_header_2_0(head)
-    else:
-        raise ValueError(f"format version {version[0]}.{version[1]} is not that of a plain array")
-    return shape, dtype, head.tell()
-
-
-def _read_webp(path: Path) -> tuple[np.ndarray, float | None]:
-    declared = int.from_bytes(path.read_bytes()[4:8], "little") + 8
-    if declared > path.stat().st_size:
-        raise MediaError(f"{path}: truncated: {path.stat().st_size} of {declared} bytes are there")
-    try:
-        with Image.open(path, formats=["WEBP"]) as image:
-            _limit(path, getattr(image, "n_frames", 1) * image.width * image.height * 3)
-            pictures, durations = [], []
-            for picture in ImageSequence.Iterator(image):
-                pictures.append(np.asarray(picture.convert("RGB"), dtype=np.uint8))
-                durations.append(float(picture.info.get("duration", 0)))
-    except UnidentifiedImageError as error:
-        raise MediaError(f"{path}: no readable webp: {error}") from error
-    total_ms = sum(durations)
-    return np.stack(pictures), 1000 * len(pictures) / total_ms if total_ms else None
-
-
-def _read_container(path: Path) -> tuple[np.ndarray, float | None]:
-    _check_trailer(path)
-    try:
-        # A title in another encoding than UTF-8 does not keep the pictures from being read.
-        with av.open(str(path), metadata_errors="replace") as container:
-            if not container.streams.video:
-                raise MediaError(f"{path}: has no picture stream (sound only?)")
-            stream = container.streams.video[0]
-            stream.thread_type = "AUTO"
-            promised, rate = stream.frames, stream.average_rate
-            ends_at = _end_s(container, stream)
-            pictures: list[np.ndarray] = []
-            shown_until = 0.0
-            for picture in _decoded(container, stream, path):
-                _limit(path, (len(pictures) + 1) * picture.width * picture.height * 3)
-                pictures.append(picture.to_ndarray(format="rgb24"))
-                if pictures[-1].shape != pictures[0].shape:
-                    raise MediaError(f"{path}: changes its size from {pictures[0].shape} to {pictures[-1].shape}")
-                shown_until = max(shown_until, picture.time or 0.0)
-    except av.FFmpegError as error:
-        raise MediaError(f"{path}: cannot be decoded to its end: {error.strerror}") from error
-    if not pictures:
-        raise MediaError(f"{path}: no frame can be decoded")
-    if promised and len(pictures) < promised:
-        raise MediaError(f"{path}: truncated: {len(pictures)} of {promised} frames can be decoded")
-    if not promised and rate and ends_at is not None and shown_until + 2 / rate < ends_at:
-        raise MediaError(f"{path}: truncated: frames end at {shown_until:.2f} s of {ends_at:.2f} s")
-    return np.stack(pictures), float(rate) if rate else None
-
-
-def _decoded(container: av.container.InputContainer, stream: av.VideoStream, path: Path) -> Iterator[av.VideoFrame]:
-    for picture in container.decode(stream):
-        if picture.is_corrupt:
-            raise MediaError(f"{path}: a frame is damaged; encode the video again")
-        yield picture
-
-
-def _end_s(container: av.container.InputContainer, stream: av.VideoStream) -> float | None:
-    """Where the picture should end. The container's end counts only where no sound can outlast it."""
-    if stream.duration is not None and stream.time_base is not None:
-        return float(stream.duration * stream.time_base)
-    if container.duration is not None and len(container.streams) == 1:
-        return float(container.duration / av.time_base)
-    return None
-
-
-def _check_trailer(path: Path) -> None:
-    """Decoders end a cut-off gif or avi without complaint; these two formats say where they end."""
-    with open(path, "rb") as file:
-        head = file.read(8)
-        file.seek(-1, 2)
-        last = file.read(1)
-    if head[:3] == b"GIF" and last != _GIF_TRAILER:
-        raise MediaError(f"{path}: truncated: a gif ends with the byte 3b, this one with {last.hex()}")
-    declared = int.from_bytes(head[4:8], "little") + 8
-    if head[:4] == b"RIFF" and declared > path.stat().st_size:
-        raise MediaError(f"{path}: truncated: {path.stat().st_size} of {declared} bytes are there")
-
-
-def _limit(path: Path, size: int) -> None:
-    if size > _MOST_BYTES:
-        raise MediaError(f"{path}: more than {_MOST_BYTES >> 30} GiB when decoded; cut it into shorter clips")
+def _empty(label: str) -> MediaError:
+    return MediaError(f"{label}: the file is empty (0 bytes)")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,9 @@ from harness.errors import MediaError, NotComparableError, UsageError, WeightsEr
 from harness.evaluate import Evaluation, evaluate
 from harness.metrics.features.transnetv2 import load_on
 from harness.sources import entry
+from harness.sources.place import Place
 from harness.sources.sampling import ClipRule, OnBad
+from small_videos import numbered, write_video
 
 METRICS = '''
 from harness.errors import NotComparableError
@@ -153,7 +155,7 @@ def test_what_one_metric_refuses_does_not_hide_the_others(made: Path, real: Path
     result = evaluate(made, real, [metrics["Gap"], metrics["Level"], metrics["Prompted"]])
     assert [item.value for item in result.measurements] == [None, 10.0, None]
     assert result.measurements[0].reason == "3 against 2; --limit"
-    assert "a folder of videos has none" in str(result.measurements[2].reason)
+    assert "nobody said any: give them with --captions" in str(result.measurements[2].reason)
 
 
 def test_without_reference_a_metric_that_needs_one_says_so(made: Path, metrics: dict[str, str]) -> None:
@@ -429,3 +431,120 @@ def test_a_metric_without_its_weights_says_so_and_the_others_are_scored(
     assert "tpbench weights fetch transnetv2" in str(result.measurements[0].reason)
     with pytest.raises(WeightsError, match="tpbench weights fetch transnetv2"):
         evaluate(made, real, ["fvd[transnetv2]"])
+
+
+def test_captions_reach_the_metrics_that_hold_videos_against_their_prompts(
+    tmp_path: Path, made: Path, metrics: dict[str, str]
+) -> None:
+    captions = tmp_path / "captions.csv"
+    captions.write_text("video,caption\n0,a kite\n1,a wave\n2,a kite\n")
+    with_captions = evaluate(Place(path=made, captions=captions), None, ["conse"], cache=tmp_path / "cache")
+    [conse] = with_captions.measurements
+    assert conse.value is not None
+    assert conse.protocol["texts"] == 2
+    assert conse.protocol["generated_captions"] == "captions.csv"
+    without = evaluate(made, None, ["conse", metrics["Level"]], cache=tmp_path / "cache")
+    assert "give them with --captions" in str(without.measurements[0].reason)
+
+
+def test_a_split_of_a_data_set_is_scored_and_named(tmp_path: Path, metrics: dict[str, str]) -> None:
+    root = tmp_path / "ucf"
+    (root / "ucfTrainTestlist").mkdir(parents=True)
+    (root / "Archery").mkdir()
+    for number in (1, 2):
+        encode(root / "Archery" / f"v_Archery_g0{number}_c01.avi")
+    (root / "ucfTrainTestlist" / "classInd.txt").write_text("1 Archery\n")
+    (root / "ucfTrainTestlist" / "trainlist01.txt").write_text("Archery/v_Archery_g02_c01.avi 1\n")
+    (root / "ucfTrainTestlist" / "testlist01.txt").write_text("Archery/v_Archery_g01_c01.avi\n")
+    train, test = (Place(path=root, layout="ucf-101", split=split) for split in ("train01", "test01"))
+    protocol = evaluate(test, train, [metrics["Gap"]]).measurements[0].protocol
+    assert [name.rpartition("/")[2] for name in protocol["names"]] == ["v_Archery_g01_c01.avi"]
+    assert (protocol["generated_split"], protocol["reference_split"]) == ("test01", "train01")
+    assert protocol["reference_layout"] == "ucf-101"
+
+
+def test_clips_of_variable_rate_are_counted(tmp_path: Path, metrics: dict[str, str]) -> None:
+    for name, shown_at in (("steady", range(0, 60, 10)), ("unsteady", [0, 10, 20, 50, 60, 70])):
+        (tmp_path / name).mkdir()
+        write_video(tmp_path / name / "clip.mp4", numbered(6), shown_at=list(shown_at))
+    steady, unsteady = (
+        evaluate(tmp_path / name, None, [metrics["Level"]]).measurements[0].protocol for name in ("steady", "unsteady")
+    )
+    assert "generated_of_variable_rate" not in steady
+    assert unsteady["generated_of_variable_rate"] == 1
+
+
+@pytest.fixture(scope="module")
+def three_places(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """40 clips each: real ones, others like them, and darker ones."""
+    root = tmp_path_factory.mktemp("three")
+    rng = np.random.default_rng(0)
+    for name, brightest in (("real", 256), ("near", 256), ("far", 128)):
+        (root / name).mkdir()
+        for number in range(40):
+            base = rng.integers(0, brightest, (4, 1, 1, 3), dtype=np.uint8)
+            np.save(root / name / f"{number:02}.npy", np.broadcast_to(base, (4, 8, 12, 3)))
+    return {name: root / name for name in ("real", "near", "far")}
+
+
+@pytest.mark.parametrize("paired", [False, True])
+def test_two_places_are_scored_and_the_nearer_is_named(
+    three_places: dict[str, Path], tmp_path: Path, paired: bool, metrics: dict[str, str]
+) -> None:
+    result = evaluate(
+        three_places["near"],
+        three_places["real"],
+        ["fvd[transnetv2]", metrics["Level"]],
+        against=three_places["far"],
+        paired=paired,
+        cache=tmp_path / "cache",
+    )
+    assert [item.generator for item in result.measurements] == ["near", "near", "far", "far"]
+    near, far = (item.value for item in result.measurements[::2])
+    assert near is not None
+    assert far is not None
+    distances, level = result.comparisons
+    assert distances.comparison is not None
+    assert distances.comparison.difference == pytest.approx(near - far)
+    assert distances.comparison.corrected < distances.comparison.hi < 0
+    assert (distances.comparison.p_value, distances.comparison.paired) == (0.002, paired)
+    assert level.comparison is None
+    assert "Frechet" in str(level.reason)
+
+
+def test_places_of_one_name_are_told_apart_by_their_paths(tmp_path: Path, real: Path, metrics: dict[str, str]) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    places = [folder(tmp_path / name / "samples", [10, 20, 30]) for name in ("a", "b")]
+    result = evaluate(places[0], real, [metrics["Gap"]], against=places[1])
+    assert [item.generator for item in result.measurements] == [str(place) for place in places]
+
+
+@pytest.mark.parametrize("why", ["few", "scenes", "names"])
+def test_what_the_test_is_not_valid_for_is_not_compared(
+    three_places: dict[str, Path], tmp_path: Path, why: str
+) -> None:
+    options: dict[str, Any] = {"few": {"limit": 39}, "scenes": {"rule": ClipRule(frames=2)}, "names": {"paired": True}}
+    against = three_places["far"]
+    if why == "names":
+        against = tmp_path / "renamed"
+        against.mkdir()
+        for file in three_places["far"].iterdir():
+            (against / f"x{file.name}").write_bytes(file.read_bytes())
+    result = evaluate(
+        three_places["near"],
+        three_places["real"],
+        ["fvd[transnetv2]"],
+        against=against,
+        cache=tmp_path / "cache",
+        **options[why],
+    )
+    [found] = result.comparisons
+    assert found.comparison is None
+    said = {"few": "needs 40", "scenes": "--clips 1", "names": "'00.npy' has no partner of its name"}[why]
+    assert said in str(found.reason)
+
+
+def test_two_places_need_a_reference_to_be_compared(made: Path, real: Path) -> None:
+    with pytest.raises(UsageError, match="--reference"):
+        evaluate(made, None, ["temporal_flicker"], against=real)

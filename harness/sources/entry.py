@@ -47,9 +47,9 @@ class FileEntry(Entry):
 
     def sha256(self) -> str:
         """See :class:`Entry`."""
-        if self.place.is_dir():
-            raise MediaError(f"{self.place}: is a folder; only files at the top are scored")
         try:
+            if self.place.exists() and not self.place.is_file():  # reading a pipe or a device may never end
+                raise MediaError(f"{self.place}: is no regular file")
             with open(self.place, "rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
         except OSError as error:
@@ -58,3 +58,29 @@ class FileEntry(Entry):
     def read(self) -> Video:
         """See :class:`Entry`."""
         return read_video(self.place)
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadEntry(Entry):
+    """What is known to be no video before anybody reads it; it is named, and counts as one that cannot be read."""
+
+    reason: str
+
+    def sha256(self) -> str:
+        """See :class:`Entry`."""
+        raise MediaError(f"{self.place}: {self.reason}")
+
+    def read(self) -> Video:
+        """See :class:`Entry`."""
+        raise MediaError(f"{self.place}: {self.reason}")
+
+
+def printable(name: str) -> str:
+    """A stranger's file name as text that every terminal and every JSON file takes: bytes that are no UTF-8 and
+    characters that cannot be printed become escapes.
+
+    >>> printable("naïve\\x1b[31m\\udcff.mp4")
+    'naïve\\\\x1b[31m\\\\xff.mp4'
+    """
+    text = name.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)

@@ -37,7 +37,10 @@ def test_a_missing_dimension_is_not_comparable(tpbench: Tpbench, tmp_path: Path)
     assert "from 1 of 16 dimensions; missing: subject_consistency" in err
 
 
-@pytest.mark.parametrize(("content", "said"), [("[1]", "holds list"), ("{", "cannot be read as JSON")])
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [("[1]", "holds list"), ("{", "is no JSON"), ('{"scene": 0.5, "scene": 0.6}', "'scene' is given twice")],
+)
 def test_what_is_no_object_of_scores_is_a_usage_error(
     tpbench: Tpbench, tmp_path: Path, content: str, said: str
 ) -> None:

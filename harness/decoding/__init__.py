@@ -1,0 +1,1 @@
+"""Bytes to frames, one file per kind of video; :mod:`harness.video` is the door."""
