@@ -28,7 +28,7 @@ from harness.metrics.features.cache import extractor_key
 from harness.registry import find, names
 from harness.video import read_video
 
-FRAMES, SIDE = 16, 128
+FRAMES, SIDE, RATE = 16, 128, 25
 SOURCES = ("clip-bikes", "clip-bigbuckbunny", "clip-carphone-pristine", "clip-cockatoo", "clip-city", "clip-realshort")
 
 
@@ -45,7 +45,7 @@ def write_clips(folder: Path, count: int) -> None:
             top, left = (rng.integers(0, side - SIDE + 1) for side in film.shape[1:3])
             crop = film[start : start + FRAMES, top : top + SIDE, left : left + SIDE]
             with av.open(str(folder / f"{written:04}.mp4"), "w") as container:
-                stream = container.add_stream("libx264", rate=25)
+                stream = container.add_stream("libx264", rate=RATE)
                 stream.width = stream.height = SIDE
                 stream.pix_fmt = "yuv420p"
                 for picture in crop:
@@ -72,7 +72,7 @@ def in_one_pass(folder: Path, limit: int) -> None:
 
     asked = offline_metrics()
     for name in asked:
-        find("metrics", name).load()().extractors(Tools(cache=Path(), judges=Path()))  # load the networks
+        find("metrics", name).load()().extractors(Tools(cache=Path(), judges=Path(), fps=RATE))  # load the networks
     with tempfile.TemporaryDirectory() as cache:
         for source in Path(weights.cache_folder()).glob("weights"):
             (Path(cache) / "weights").symlink_to(source)
@@ -91,7 +91,7 @@ def in_parts(folder: Path) -> dict[str, float]:
     parts = {"decoding": time.perf_counter() - began}
     extractors: dict[str, Extractor] = {}
     for name in offline_metrics():
-        for extractor in find("metrics", name).load()().extractors(Tools(cache=Path(), judges=Path())):
+        for extractor in find("metrics", name).load()().extractors(Tools(cache=Path(), judges=Path(), fps=RATE)):
             extractors[extractor_key(extractor)] = extractor
     for key, extractor in extractors.items():
         label = str(extractor.card.get("extractor") or extractor.card.get("formula") or key)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -130,7 +131,7 @@ def evaluate(
     places = [_place(place) for place in (scored, against, None if kept else reference) if place is not None]
     with naming(problems), Decoder(workers) as decoder:
         surveyor = Surveyor(
-            extractors_of(judges, tools), rule=rule or ClipRule(), limit=limit, cache=root, decoder=decoder
+            partial(extractors_of, judges, tools), rule=rule or ClipRule(), limit=limit, cache=root, decoder=decoder
         )
         found: list[Scored] = [*sides(places, surveyor, problems, phases), *([kept] if kept else [])]
         if problems and on_bad is OnBad.FAIL:

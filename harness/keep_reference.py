@@ -75,7 +75,7 @@ def keep_reference(
     phases = progress or Progress(quiet=True)
     with naming(problems), Decoder(workers) as decoder:
         surveyor = Surveyor(
-            list(extractors.values()), rule=rule or ClipRule(), limit=limit, cache=root, decoder=decoder
+            lambda fps: list(extractors.values()), rule=rule or ClipRule(), limit=limit, cache=root, decoder=decoder
         )
         [side] = sides([place], surveyor, problems, phases)
         if problems and on_bad is OnBad.FAIL:

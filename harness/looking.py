@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from harness.errors import MediaError, NotComparableError, TpbenchError, UsageError, WeightsError
@@ -25,12 +26,13 @@ class Phases(Protocol):
         ...
 
 
-def extractors_of(judges: Sequence[Metric], tools: Tools) -> list[Extractor]:
-    """What all metrics ask of each video. A metric that cannot say it says why when it is asked for its score."""
+def extractors_of(judges: Sequence[Metric], tools: Tools, fps: float | None) -> list[Extractor]:
+    """What all metrics ask of each video of a rate. A metric that cannot say it says why when it is asked for its
+    score."""
     found: list[Extractor] = []
     for judge in judges:
         with suppress(NotComparableError, WeightsError):
-            found += judge.extractors(tools)
+            found += judge.extractors(replace(tools, fps=fps))
     return found
 
 

@@ -14,7 +14,7 @@ import importlib.util
 import re
 import sys
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import lru_cache, partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -88,6 +88,12 @@ def _module_from_file(path: Path) -> Any:
 
 def installed(kind: Kind) -> dict[str, Plugin]:
     """All plugins of a kind, by name, in alphabetical order; a family is one. Reads metadata only."""
+    return dict(_installed(kind, tuple(sys.path)))
+
+
+@lru_cache
+def _installed(kind: Kind, path: tuple[str, ...]) -> dict[str, Plugin]:
+    """Read once for what Python's path is: metadata of all packages take time, and names are asked for often."""
     found = {}
     for point in sorted(entry_points(group=f"tpbench.{kind}"), key=lambda point: point.name):
         found[point.name] = Plugin(kind=kind, name=point.name, target=point.value, distribution=_distribution(point))
@@ -118,7 +124,7 @@ def find(kind: Kind, name: str, *, where: str = "") -> Plugin:
 
 def names(kind: Kind) -> dict[str, Plugin]:
     """All plugins of a kind by the names that can be asked for: in place of a family its members."""
-    found = {}
+    found: dict[str, Plugin] = {}
     for plugin in installed(kind).values():
         brackets = _BRACKETS.fullmatch(plugin.name)
         members = next((of for of in KINDS if brackets and brackets["inside"] == of[:-1]), None)

@@ -131,11 +131,18 @@ class Surveyor:
     """Looks at places with the same extractors, rule, cache and decoder."""
 
     def __init__(
-        self, extractors: Sequence[Extractor], *, rule: ClipRule, limit: int | None, cache: Path, decoder: Decoder
+        self,
+        extractors: Callable[[float | None], Sequence[Extractor]],
+        *,
+        rule: ClipRule,
+        limit: int | None,
+        cache: Path,
+        decoder: Decoder,
     ) -> None:
-        self._look = Look(extractors, cache / "features")
+        """``extractors`` says what looks at clips of a frame rate."""
+        self._extractors, self._looks, self._features = extractors, dict[float | None, Look](), cache / "features"
         self._rule, self._limit, self._notes, self._decoder = rule, limit, cache / "videos", decoder
-        self._waiting: list[tuple[Clip, np.ndarray]] = []
+        self._waiting: list[tuple[Clip, np.ndarray, Look]] = []
         self.problems: list[Problem] = []
         """Of all places so far."""
 
@@ -189,7 +196,7 @@ class Surveyor:
             return _raising(error)
         facts = self._known(sha256)
         clips = [] if facts is None else self._cut(entry, sha256, facts)
-        needed = facts is None or any(self._look.missing(clip.digest) for clip in clips)
+        needed = facts is None or any(self._look(facts).missing(clip.digest) for clip in clips)
         video = self._decoder.begin(entry) if needed else entry.read
         begun = _Begun(entry=entry, sha256=sha256, facts=facts, video=video)
         return lambda: begun
@@ -201,9 +208,10 @@ class Surveyor:
         if not clips:
             wanted = f"--window {self._rule.frames}" if self._rule.frames else "a clip of 2 frames"
             raise MediaError(f"{begun.entry.place}: too short for {wanted}: {facts.frames} frames")
+        look = self._look(facts)
         for clip in clips:
-            if self._look.missing(clip.digest):
-                self._waiting.append((clip, clip.of(begun.video())))
+            if look.missing(clip.digest):
+                self._waiting.append((clip, clip.of(begun.video()), look))
         return clips, facts.frames - sum(len(clip.frames) for clip in clips)
 
     def _cut(self, entry: Entry, sha256: str, facts: Facts) -> list[Clip]:
@@ -216,15 +224,23 @@ class Surveyor:
         """Let the extractors see what waits, a few clips of one shape at a time, while there are ``at_least`` so many
         or they take much memory."""
         while self._waiting:
-            shape = self._waiting[0][1].shape
+            _, first, look = self._waiting[0]
+            shape = first.shape
             room = max(1, min(_CLIPS_AT_ONCE, _BYTES_AT_ONCE // math.prod(shape)))
             if len(self._waiting) < min(at_least, room):
                 return
-            batch = list(takewhile(lambda item: item[1].shape == shape, self._waiting[:room]))  # noqa: B023
+            batch = list(takewhile(lambda item: item[1].shape == shape and item[2] is look, self._waiting[:room]))  # noqa: B023
             del self._waiting[: len(batch)]
-            clips = [clip for clip, _ in batch]
-            frames = np.stack([frames for _, frames in batch])
-            self._look.at(frames, [clip.digest for clip in clips], [clip.name for clip in clips])
+            clips = [clip for clip, _, _ in batch]
+            frames = np.stack([frames for _, frames, _ in batch])
+            look.at(frames, [clip.digest for clip in clips], [clip.name for clip in clips])
+
+    def _look(self, facts: Facts) -> Look:
+        """What looks at clips of a video: the same for all of one rate."""
+        fps = None if facts.fps is None else facts.fps / self._rule.stride
+        if fps not in self._looks:
+            self._looks[fps] = Look(self._extractors(fps), self._features)
+        return self._looks[fps]
 
     def _known(self, sha256: str) -> Facts | None:
         try:

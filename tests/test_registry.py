@@ -57,7 +57,11 @@ def test_a_plugin_of_its_own_name_goes_before_a_family(monkeypatch: pytest.Monke
         "entry_points",
         lambda group: [EntryPoint(name=name, value=value, group=group) for name, value in points.get(group, [])],
     )
-    found = {name: (plugin.target, plugin.member) for name, plugin in names("metrics").items()}
+    registry._installed.cache_clear()
+    try:
+        found = {name: (plugin.target, plugin.member) for name, plugin in names("metrics").items()}
+    finally:
+        registry._installed.cache_clear()
     assert found == {
         "fvd[one]": ("m:Own", None),
         "fvd[two]": ("m:Family", "two"),

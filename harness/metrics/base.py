@@ -114,6 +114,8 @@ class Tools:
     dataset: Dataset | None = None
     """Where prompts and real clips come from; None when scoring folders."""
     device: str = "cpu"
+    fps: float | None = None
+    """Frame rate of the videos that are about to be looked at, where it decides which frames are; None: unknown."""
     options: Mapping[str, Any] = field(default_factory=dict)
 
 

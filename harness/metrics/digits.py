@@ -16,10 +16,10 @@ import numpy as np
 from harness.data.digits import DIRECTIONS, MovingDigits
 from harness.errors import NotComparableError
 from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.features.cache import features_of
 from harness.metrics.intervals import wilson_interval
 
 NO_DATA_SET = "the digit judge knows the data set moving-digits only, and none was given"
-_BATCH = 64
 
 
 def require_judged_shape(metric: str, videos: VideoSet, data: MovingDigits) -> None:
@@ -49,8 +49,12 @@ class _JudgedAccuracy:
     classes: int
 
     def extractors(self, tools: Tools) -> Sequence[Extractor]:
-        """None: the judge reads the videos itself."""
-        return ()
+        """What the judge reads in each video; none without a data set that it knows."""
+        if not isinstance(tools.dataset, MovingDigits):
+            return []
+        from harness.metrics.features.judge_features import load_readings  # imports torch
+
+        return [load_readings(tools.dataset, tools)]
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """Share of ``generated`` that shows what its prompt asks for, with Wilson's 95 % interval over
@@ -69,13 +73,12 @@ class _JudgedAccuracy:
         if generated.prompts is None:
             return self._missing(generated, f"'{generated.label}' has no prompts to compare with")
         require_judged_shape(self.name, generated, data)
-        from harness.metrics.features.digit_judge import load_or_train_judge  # imports torch
+        from harness.metrics.features.judge_features import load_readings  # imports torch
 
         asked = np.array([data.parse(prompt)[self.asks_for] for prompt in generated.prompts])
-        judge = load_or_train_judge(data, tools.judges)
-        which = ("digit", "direction").index(self.asks_for)
-        seen = np.concatenate([judge.predict(batch)[which] for batch in generated.batches(_BATCH)])
-        right = (seen == asked).astype(np.float64)
+        readings = load_readings(data, tools)
+        judge, which = readings.judge, ("digit", "direction").index(self.asks_for)
+        right = (features_of(generated, readings, tools.cache).array()[:, which] == asked).astype(np.float64)
         lo, hi = wilson_interval(int(right.sum()), len(right))
         return Score(
             value=float(right.mean()),

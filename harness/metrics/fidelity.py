@@ -104,7 +104,7 @@ class Psnr(Paired):
         """See :class:`harness.metrics.paired.Paired`."""
         return PairFormula(name="mean (x - y)^2 over frames, pixels and RGB channels, 0..255", of=mean_squared_error)
 
-    def summed_up(self, values: np.ndarray, scenes: Sequence[str] | None, protocol: dict[str, Any]) -> Score:
+    def score_of(self, values: np.ndarray, scenes: Sequence[str] | None, protocol: dict[str, Any]) -> Score:
         """See :class:`harness.metrics.paired.Paired`; ``values`` are mean squared errors."""
         protocol |= {
             "value": "10 log10(255^2 / mean of that over pairs), not the mean of each pair's",

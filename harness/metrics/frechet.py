@@ -1,4 +1,4 @@
-"""Frechet distances between sets of videos: the mathematics, the streaming state and the metric.
+"""Frechet distances between sets of videos: the mathematics and the metric.
 
 The distance of two Gaussians (Dowson and Landau 1982), here of the squared kind that FID and FVD report:
 
@@ -12,18 +12,16 @@ There is no interval: a bootstrap of this statistic covers neither the truth nor
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
 
 import numpy as np
-import torch
 from numpy.linalg import LinAlgError
 from threadpoolctl import threadpool_limits
-from torchmetrics import Metric as StreamingMetric
 
 from harness.metrics.base import Extractor
 from harness.metrics.covariance import UNBIASED, Covariance, covariance_of
 from harness.metrics.feature_metric import Compared, FeatureMetric
 from harness.metrics.features.cache import Features
+from harness.metrics.moments import Moments
 
 _BLAS_THREADS = 1  # a second one saves a third at d = 1024, and many fight where several processes score at once
 
@@ -119,46 +117,6 @@ def _root(covariance: np.ndarray) -> np.ndarray:
         return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
 
 
-class FeatureStatistics(StreamingMetric):
-    """Mean and covariance of features from streaming float64 sums; the state adds up over processes.
-
-    The sums are taken about ``origin`` (default 0): a point among the features keeps them free of
-    cancellation where features are large and vary little. It must be the same in all processes.
-    """
-
-    full_state_update = False
-    count: torch.Tensor
-    total: torch.Tensor
-    outer: torch.Tensor
-
-    def __init__(self, dimensions: int, *, origin: np.ndarray | None = None, **options: Any) -> None:
-        super().__init__(**options)
-        start = np.zeros(dimensions) if origin is None else np.asarray(origin, dtype=np.float64)
-        self.origin = torch.from_numpy(start.copy())
-        self.add_state("count", torch.zeros((), dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("total", torch.zeros(dimensions, dtype=torch.float64), dist_reduce_fx="sum")
-        self.add_state("outer", torch.zeros(dimensions, dimensions, dtype=torch.float64), dist_reduce_fx="sum")
-
-    def update(self, features: torch.Tensor) -> None:
-        """Add features (n, d)."""
-        centred = features.to(torch.float64) - self.origin
-        self.count += len(centred)
-        self.total += centred.sum(dim=0)
-        self.outer += centred.T @ centred
-
-    def compute(self) -> tuple[torch.Tensor, torch.Tensor]:
-        """Mean (d,) and unbiased covariance (d, d), N - 1 in the denominator.
-
-        Raises:
-            ValueError: fewer than two feature vectors were seen.
-        """
-        if self.count < 2:
-            raise ValueError(f"a covariance needs at least 2 feature vectors, got {int(self.count)}")
-        mean = self.total / self.count
-        covariance = (self.outer - self.count * torch.outer(mean, mean)) / (self.count - 1)
-        return mean + self.origin, covariance
-
-
 def frechet_between(
     features_a: Iterable[np.ndarray], features_b: Iterable[np.ndarray], covariance: Covariance = UNBIASED
 ) -> float:
@@ -171,20 +129,19 @@ def frechet_between(
     25.0
     """
     origin: np.ndarray | None = None
-    moments = []
-    for pieces in (features_a, features_b):
-        statistics: FeatureStatistics | None = None
-        for piece in pieces:
-            origin = piece[0] if origin is None else origin
-            statistics = statistics or FeatureStatistics(piece.shape[1], origin=origin)
-            statistics.update(torch.from_numpy(np.ascontiguousarray(piece)))
-        if statistics is None:
-            raise ValueError("a covariance needs at least 2 feature vectors, got 0")
-        mean, unbiased = (part.numpy() for part in statistics.compute())
-        d = statistics.origin.numel()
-        estimated = covariance.of(unbiased.reshape(d, d), int(statistics.count))
-        moments += [mean.reshape(d), estimated]  # torchmetrics takes the shape of a single number away
-    return frechet_distance(*moments)
+    gaussians: list[np.ndarray] = []
+    with threadpool_limits(limits=_BLAS_THREADS, user_api="blas"):
+        for pieces in (features_a, features_b):
+            moments: Moments | None = None
+            for piece in pieces:
+                origin = piece[0] if origin is None else origin
+                moments = moments or Moments(origin)
+                moments.add(piece)
+            if moments is None:
+                raise ValueError("a covariance needs at least 2 feature vectors, got 0")
+            mean, unbiased = moments.mean_and_covariance()
+            gaussians += [mean, covariance.of(unbiased, moments.count)]
+    return frechet_distance(*gaussians)
 
 
 class Fvd(FeatureMetric):

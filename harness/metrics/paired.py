@@ -102,6 +102,10 @@ class Paired(ABC):
             for frames in pair:
                 require_decoded(frames[None])
             values.append(look(*pair))
+        return self.summed_up(np.array(values), generated, partners, look)
+
+    def summed_up(self, values: np.ndarray, generated: VideoSet, partners: VideoSet, look: Difference) -> Score:
+        """The score of the values (N,) that ``look`` gave the pairs, in the order of ``generated``."""
         protocol = {
             **look.card,
             "partner": partners.label,
@@ -112,10 +116,10 @@ class Paired(ABC):
             "fps": generated.fps,
             "n_generated": len(values),
         }
-        return self.summed_up(np.array(values), generated.scenes, protocol)
+        return self.score_of(values, generated.scenes, protocol)
 
-    def summed_up(self, values: np.ndarray, scenes: Sequence[str] | None, protocol: dict[str, Any]) -> Score:
-        """The score of the pairs' values (N,)."""
+    def score_of(self, values: np.ndarray, scenes: Sequence[str] | None, protocol: dict[str, Any]) -> Score:
+        """The mean of the values with its interval, unless a metric says otherwise."""
         lo, hi = bootstrap_interval(values, scenes=[scenes])
         return Score(
             value=float(values.mean()),

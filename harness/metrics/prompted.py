@@ -54,12 +54,12 @@ class Prompted(ABC):
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """See :class:`harness.metrics.base.Metric`; ``reference`` is not used."""
-        if generated.prompts is None:
+        if generated.prompts is None or not any(generated.prompts):
             return _without(generated, f"it needs the prompt of each video, and '{generated.label}' has none")
         texts: list[str] = []
         for name, prompt in zip(generated.names, generated.prompts, strict=True):
             text = self.text(prompt)
-            if text is None:
+            if not text:
                 return _without(generated, f"it needs another kind of prompt than that of {name}: '{prompt}'")
             texts.append(text)
         return _AgainstTexts(self, texts, tools).score(generated, None, tools)

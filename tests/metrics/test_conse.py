@@ -56,7 +56,7 @@ def values(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, floa
     tools = Tools(cache=folder / "features", judges=folder / "judges")
     found: dict[str, dict[str, float]] = {}
     for name in CAPTIONS:
-        Conse().score(video_set(clip(name)[None], prompts=[""]), None, tools)  # from here on the frames are known
+        Conse().score(video_set(clip(name)[None], prompts=["a"]), None, tools)  # from here on the frames are known
         clips = video_set(np.stack([clip(name)] * len(CAPTIONS)), prompts=list(CAPTIONS.values()))
         score = Conse().score(clips, None, tools)
         assert score.per_sample is not None
@@ -130,6 +130,13 @@ def test_without_prompts_there_is_no_value_but_a_reason(tools: Tools) -> None:
     score = Conse().score(video_set(clip("clip-cockatoo")[None]), None, tools)
     assert score.value is None
     assert "it needs the prompt of each video" in str(score.reason)
+    unconditional = Conse().score(video_set(clip("clip-cockatoo")[None], prompts=[""]), None, tools)
+    assert unconditional.value is None
+    assert "has none" in str(unconditional.reason)
+    clips = np.stack([clip("clip-cockatoo")] * 2)
+    one_lacking = Conse().score(video_set(clips, prompts=["a parrot", ""]), None, tools)
+    assert one_lacking.value is None
+    assert "ours-1: ''" in str(one_lacking.reason)
 
 
 def test_the_card_names_both_networks_and_the_names(tools: Tools) -> None:

@@ -25,7 +25,8 @@ from harness.metrics.features.protocols import (
     short_side_resized,
 )
 from harness.metrics.features.transnetv2 import TransNetV2Features
-from harness.metrics.frechet import FeatureStatistics, Fvd
+from harness.metrics.frechet import Fvd
+from harness.metrics.moments import Moments
 
 CD_FVD, GOOGLE = (
     json.loads((Path(__file__).parent / "golden" / f"{name}.json").read_text()) for name in ("cd_fvd", "google_fvd")
@@ -192,9 +193,9 @@ def test_each_protocol_names_its_covariance_and_its_least_frames(
 
 def test_the_covariances_are_numpys_over_n_and_n_minus_1() -> None:
     features = np.random.default_rng(0).normal(size=(7, 3))
-    statistics = FeatureStatistics(3)
-    statistics.update(torch.from_numpy(features))
-    unbiased = statistics.compute()[1].numpy()
+    moments = Moments(features[0])
+    moments.add(features)
+    unbiased = moments.mean_and_covariance()[1]
     biased = Covariance(denominator="N", ridge=0).of(unbiased, 7)
     np.testing.assert_allclose(biased, np.cov(features, rowvar=False, bias=True), atol=1e-12)
     ridged = Covariance(denominator="N-1", ridge=1e-6).of(unbiased, 7)

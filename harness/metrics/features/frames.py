@@ -20,7 +20,7 @@ def of_each_frame(
     device: str,
     antialias: bool = True,
 ) -> np.ndarray:
-    """Features of each frame on its own.
+    """Features of each frame on its own, a clip at a time: other clips in the batch do not touch the last bit.
 
     Args:
         clips: uint8 RGB (B, T, H, W, 3).
@@ -37,12 +37,12 @@ def of_each_frame(
     >>> means.shape, means[0, 0].tolist()
     ((1, 2, 3), [9.0, 9.0, 9.0])
     """
-    frames = clips.reshape(-1, *clips.shape[2:])
     features = []
-    for start in range(0, len(frames), _AT_ONCE):
-        part = torch.from_numpy(np.ascontiguousarray(frames[start : start + _AT_ONCE])).to(device)
-        pictures = resized(part.permute(0, 3, 1, 2).float(), size, antialias=antialias)
-        features.append(network(pictures).double().cpu().numpy())
+    for clip in clips:
+        for start in range(0, len(clip), _AT_ONCE):
+            part = torch.from_numpy(np.ascontiguousarray(clip[start : start + _AT_ONCE])).to(device)
+            pictures = resized(part.permute(0, 3, 1, 2).float(), size, antialias=antialias)
+            features.append(network(pictures).double().cpu().numpy())
     return np.concatenate(features).reshape(*clips.shape[:2], -1)
 
 

@@ -18,6 +18,31 @@ from harness.metrics.features.digit_judge import Judge, load_or_train_judge
 from harness.metrics.features.network import Network
 
 
+def weights_of(judge: Judge) -> str:
+    """Hash of a judge's weights."""
+    content = hashlib.sha256()
+    for name, tensor in sorted(judge.networks.state_dict().items()):
+        content.update(name.encode() + tensor.numpy().tobytes())
+    return content.hexdigest()
+
+
+class JudgeReadings:
+    """What a digit judge reads in a clip: its digit, and the number of its direction."""
+
+    def __init__(self, judge: Judge) -> None:
+        self.judge = judge
+        self.sha256 = weights_of(judge)
+
+    @property
+    def card(self) -> dict[str, object]:
+        """See :class:`harness.metrics.base.Extractor`."""
+        return {"extractor": "digit-judge", "judge_key": self.judge.key, "reads": "digit and direction"}
+
+    def __call__(self, clips: np.ndarray) -> np.ndarray:
+        """uint8 RGB (B, T, H, W, 3) to float64 (B, 2)."""
+        return np.stack(self.judge.predict(clips), axis=-1).astype(np.float64)
+
+
 class JudgeFeatures:
     """A digit judge as an extractor: its card, the hash of its weights, and clips to features.
 
@@ -28,10 +53,7 @@ class JudgeFeatures:
     def __init__(self, judge: Judge, data: MovingDigits) -> None:
         self.judge = judge
         self._shape = (data.shape.frames, data.shape.height, data.shape.width)
-        content = hashlib.sha256()
-        for name, tensor in sorted(judge.networks.state_dict().items()):
-            content.update(name.encode() + tensor.numpy().tobytes())
-        self.sha256 = content.hexdigest()
+        self.sha256 = weights_of(judge)
 
     @property
     def card(self) -> dict[str, object]:
@@ -65,6 +87,11 @@ class JudgeFeatures:
                 "Give the data set the options that the videos were made with."
             )
         return self.judge.features(clips).astype(np.float64)
+
+
+def load_readings(data: MovingDigits, tools: Tools) -> JudgeReadings:
+    """What the judge of a data set reads; it is trained where that was not done yet."""
+    return JudgeReadings(load_or_train_judge(data, tools.judges))
 
 
 def load(tools: Tools) -> JudgeFeatures:

@@ -146,9 +146,10 @@ class TransNetV2Features:
 
     @torch.inference_mode()
     def __call__(self, clips: np.ndarray) -> np.ndarray:
-        """uint8 RGB (B, T, H, W, 3) to float64 (B, 256)."""
-        features = self.trunk(torch.from_numpy(letterbox(clips)).to(self.device))
-        return features.double().cpu().numpy()
+        """uint8 RGB (B, T, H, W, 3) to float64 (B, 256), one by one: faster here, and the same to the bit in any
+        company."""
+        seen = [self.trunk(torch.from_numpy(letterbox(clip[None])).to(self.device)) for clip in clips]
+        return torch.cat(seen).double().cpu().numpy()
 
 
 def load(tools: Tools) -> TransNetV2Features:

@@ -27,6 +27,15 @@ _TOP = 0.05
 _MULTIPLE = 8
 
 
+def every_of(fps: float) -> int:
+    """How many frames apart are looked at: ``max(1, round(fps / 8))``, halves to the even number.
+
+    >>> every_of(6), every_of(20), every_of(28)
+    (1, 2, 4)
+    """
+    return max(1, round(fps / _RATE))
+
+
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
     """Which frames of a clip are looked at, and in how many of their gaps something must move.
@@ -38,7 +47,7 @@ class Sampling:
     """
 
     every: int
-    """``max(1, round(fps / 8))``, halves to the even number: 20 fps give 2, 28 give 4."""
+    """See :func:`every_of`."""
     frames: int
     """Of those: ceil(frames / every)."""
     needed: int
@@ -47,7 +56,7 @@ class Sampling:
     @classmethod
     def of(cls, *, frames: int, fps: float) -> Sampling:
         """That of clips of ``frames`` frames."""
-        every = max(1, round(fps / _RATE))
+        every = every_of(fps)
         sampled = len(range(0, frames, every))
         return cls(every=every, frames=sampled, needed=round(4 * (sampled / 16)))
 
@@ -113,8 +122,8 @@ class DynamicDegree(FlowFamily):
         )
 
     def extractors(self, tools: Tools) -> Sequence[Extractor]:
-        """None that is known before the videos are: which frames are looked at depends on their rate."""
-        return ()
+        """Which frames are looked at depends on their rate; where nobody says it, nothing can be."""
+        return [] if tools.fps is None else [self.look(tools, every_of(tools.fps))]
 
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """Score ``generated``; ``reference`` is not used.
