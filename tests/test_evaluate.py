@@ -400,10 +400,10 @@ def test_one_bad_file_fails_all_where_that_is_asked_for(made: Path, real: Path, 
 
 
 def test_one_corrupt_file_among_many_costs_that_file_alone(tmp_path: Path, metrics: dict[str, str]) -> None:
-    many = folder(tmp_path / "many", [number % 200 for number in range(300)], frames=2, size=2)
+    many = folder(tmp_path / "many", [number % 200 for number in range(1000)], frames=2, size=2)
     (many / "150.npy").write_bytes((many / "150.npy").read_bytes()[:-1])
     result = evaluate(many, None, [metrics["Level"]])
-    assert result.n_generated == 299
+    assert result.n_generated == 999
     assert [problem.path.name for problem in result.problems] == ["150.npy"]
     assert "truncated" in result.problems[0].reason
 

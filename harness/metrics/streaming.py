@@ -103,7 +103,8 @@ class Streaming(StreamingMetric):
 
         Raises:
             MediaError: not uint8 RGB, or an extractor gave nan or infinity.
-            NotComparableError: no extractor of the metric takes such videos.
+            NotComparableError: no extractor of the metric takes such videos, or they differ in frames or size from
+                earlier ones of their side.
             UsageError: counts of videos, ids, prompts or partners differ.
         """
         frames = _array(clips)
@@ -112,6 +113,12 @@ class Streaming(StreamingMetric):
                 raise UsageError(f"'{self.metric.name}' was fed {len(frames)} videos and {len(given)} {what}.")
         require_decoded(frames)
         side = SIDES[real]
+        earlier = getattr(self, _state(side, "shapes"))
+        if earlier and tuple(earlier[0][0].tolist()) != frames.shape[1:4]:
+            raise NotComparableError(
+                f"cannot score '{self.metric.name}': it was fed videos of {earlier[0][0].tolist()} and now of "
+                f"{list(frames.shape[1:4])} (frames, height, width)."
+            )
         if self._look is not None and not real:
             self._take_pairs(frames, partners)
         for key, extractor in self._extractors.items():
@@ -127,6 +134,11 @@ class Streaming(StreamingMetric):
             texts = [prompt.encode() for prompt in prompts]
             self._append(side, "prompts", np.frombuffer(b"".join(texts), np.uint8))
             self._append(side, "lengths", np.array([len(text) for text in texts], dtype=np.int64))
+
+    def reset(self) -> None:
+        """Forget all videos."""
+        super().reset()
+        self.refusals = {}
 
     def compute(self) -> torch.Tensor:
         """The metric's value; :attr:`answer` is the whole score.
