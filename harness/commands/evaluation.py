@@ -120,7 +120,7 @@ def keep(
 def row(item: Measurement) -> list[str]:
     """A measurement as cells; a missing value is its reason."""
     if item.value is None:
-        return [item.metric, "not measured", "", f"because {item.reason}"]
+        return [item.metric, "not measured", "", _why(item.reason)]
     unit = "" if item.unit == "1" else f" {item.unit}"
     interval = "" if item.lo is None or item.hi is None else f"[{item.lo:.4g}, {item.hi:.4g}]"
     return [item.metric, f"{item.value:.4g}{unit}", interval, protocol_in_short(item.protocol)]
@@ -130,10 +130,18 @@ def comparison_row(item: Compared) -> list[str]:
     """A comparison as cells, with what it says in words."""
     found = item.comparison
     if found is None:
-        return [item.metric, "not compared", "", "", f"because {item.reason}"]
+        return [item.metric, "not compared", "", "", _why(item.reason)]
     answer = "cannot be told" if found.p_value > 0.05 else "yes, nearer" if found.corrected < 0 else "no, farther"
     interval = f"[{found.lo:.4g}, {found.hi:.4g}]"
     return [item.metric, f"{found.difference:.4g}", interval, f"{found.p_value:.3g}", answer]
+
+
+def _why(reason: str | None) -> str:
+    """
+    >>> _why("it needs prompts"), _why("cannot score 'fvd': too few videos")
+    ('because it needs prompts', "cannot score 'fvd': too few videos")
+    """
+    return str(reason) if str(reason).startswith("cannot") else f"because {reason}"
 
 
 def protocol_in_short(protocol: Mapping[str, Any]) -> str:
