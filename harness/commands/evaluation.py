@@ -155,7 +155,8 @@ def protocol_in_short(protocol: Mapping[str, Any]) -> str:
         parts.append(f"{protocol['frames']} frames")
     if "n_generated" in protocol:
         against = f" against {protocol['n_reference']}" if "n_reference" in protocol else ""
-        parts.append(f"{protocol['n_generated']} clips{against}")
+        clips = "clip" if protocol["n_generated"] == 1 else "clips"
+        parts.append(f"{protocol['n_generated']} {clips}{against}")
     if protocol.get("order_only"):
         parts.append("order only")
     return ", ".join(parts)
