@@ -104,8 +104,18 @@ class DistanceTo:
 
 
 def _sum_of_roots(symmetric: np.ndarray) -> float:
-    """Of the eigenvalues; what rounding made negative counts as 0."""
-    return float(np.sqrt(np.clip(np.linalg.eigvalsh(symmetric), 0, None)).sum())
+    """Of the eigenvalues."""
+    return float(np.sqrt(_without_rounding(np.linalg.eigvalsh(symmetric))).sum())
+
+
+def _without_rounding(eigenvalues: np.ndarray) -> np.ndarray:
+    """What is nothing but rounding counts as 0, on either side of it: roots of 1e-16 would be 1e-8 each.
+
+    >>> _without_rounding(np.array([-1e-17, 1e-17, 1e-9, 1.0])).tolist()
+    [0.0, 0.0, 1e-09, 1.0]
+    """
+    least = len(eigenvalues) * np.finfo(np.float64).eps * np.abs(eigenvalues).max(initial=0)
+    return np.where(eigenvalues > least, eigenvalues, 0.0)
 
 
 def _root(covariance: np.ndarray) -> np.ndarray:
@@ -114,7 +124,7 @@ def _root(covariance: np.ndarray) -> np.ndarray:
         return np.linalg.cholesky(covariance)
     except LinAlgError:
         values, vectors = np.linalg.eigh(covariance)
-        return np.asarray(vectors * np.sqrt(np.clip(values, 0, None)))
+        return np.asarray(vectors * np.sqrt(_without_rounding(values)))
 
 
 def frechet_between(
