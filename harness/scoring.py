@@ -13,7 +13,7 @@ import numpy as np
 
 from harness.assembly import build_dataset
 from harness.errors import MediaError, NotComparableError, UnitError
-from harness.metrics.base import SCOPE, Tools, VideoSet, is_paired, measurement
+from harness.metrics.base import SCOPE, Tools, VideoSet, content_hash, is_paired, measurement
 from harness.plan import REAL
 from harness.records import Measurement, Record, SampleRecord, SampleScores
 from harness.registry import find
@@ -155,10 +155,7 @@ def real_videos(dataset: Dataset, split: Split, indices: Sequence[int], *, label
         read=lambda index: frames[index],
         frames=length,
         size=(height, width),
-        digests=tuple(
-            hashlib.sha256(repr(clip.shape).encode() + np.ascontiguousarray(clip).tobytes()).hexdigest()
-            for clip in frames
-        ),
+        digests=tuple(content_hash(clip) for clip in frames),
         fps=dataset.fps,
         prompts=clips.captions,
         sample_ids=tuple(indices),

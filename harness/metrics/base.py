@@ -62,6 +62,11 @@ class VideoSet:
             yield np.stack([self.read(index) for index in range(start, min(start + size, len(self)))])
 
 
+def content_hash(clip: np.ndarray) -> str:
+    """Hash of one decoded video's shape and frames, 64 hex digits."""
+    return hashlib.sha256(repr(clip.shape).encode() + np.ascontiguousarray(clip).tobytes()).hexdigest()
+
+
 Disturbance = Literal["clean", "shuffled", "frozen", "interpolated", "noisy", "doubled"]
 """What is done to real clips to see what a metric sees: nothing, frames in random order, the first frame repeated,
 every second frame replaced by the mean of its neighbours, Gaussian noise of 25 grey levels, every second frame replaced
@@ -101,6 +106,11 @@ class Score:
     reason: str | None = None
     per_sample: np.ndarray | None = None
     """(N,) values per video where the metric is a mean over videos; else None."""
+
+
+def without_value(videos: VideoSet, reason: str) -> Score:
+    """The answer where there is no value, with the reason."""
+    return Score(value=None, n=len(videos), reason=reason, protocol={"n_generated": len(videos)})
 
 
 @dataclass(frozen=True, kw_only=True)

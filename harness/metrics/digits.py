@@ -15,7 +15,7 @@ import numpy as np
 
 from harness.data.digits import DIRECTIONS, MovingDigits
 from harness.errors import NotComparableError
-from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet, without_value
 from harness.metrics.features.cache import features_of
 from harness.metrics.intervals import wilson_interval
 
@@ -69,9 +69,9 @@ class _JudgedAccuracy:
         """
         data = tools.dataset
         if not isinstance(data, MovingDigits):
-            return self._missing(generated, NO_DATA_SET)
+            return without_value(generated, NO_DATA_SET)
         if generated.prompts is None:
-            return self._missing(generated, f"'{generated.label}' has no prompts to compare with")
+            return without_value(generated, f"'{generated.label}' has no prompts to compare with")
         require_judged_shape(self.name, generated, data)
         from harness.metrics.features.judge_features import load_readings  # imports torch
 
@@ -101,9 +101,6 @@ class _JudgedAccuracy:
                 "n_generated": len(right),
             },
         )
-
-    def _missing(self, generated: VideoSet, reason: str) -> Score:
-        return Score(value=None, n=len(generated), reason=reason, protocol={"n_generated": len(generated)})
 
 
 class DigitAccuracy(_JudgedAccuracy):

@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 import pickle
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from harness.errors import WeightsError
+
+
+@contextmanager
+def taking(what: str, file: Path, *, slot: str) -> Iterator[None]:
+    """Whatever keeps the block from taking ``what`` out of the user's file becomes one error that names the file and
+    the command that takes another.
+
+    Raises:
+        WeightsError: the block could not read the file or did not find what it needs.
+    """
+    try:
+        yield
+    except (KeyError, RuntimeError, ValueError, WeightsError) as error:
+        raise WeightsError(
+            f"{file} does not hold {what}: {error}. `tpbench weights add {slot} FILE` takes another file."
+        ) from error
 
 
 def read_parameters(file: Path, *, under: str | None = None) -> dict[str, torch.Tensor]:

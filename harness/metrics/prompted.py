@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet, without_value
 from harness.metrics.per_video import PerVideo
 from harness.metrics.text import Reader
 
@@ -55,18 +55,14 @@ class Prompted(ABC):
     def score(self, generated: VideoSet, reference: VideoSet | None, tools: Tools) -> Score:
         """See :class:`harness.metrics.base.Metric`; ``reference`` is not used."""
         if generated.prompts is None or not any(generated.prompts):
-            return _without(generated, f"it needs the prompt of each video, and '{generated.label}' has none")
+            return without_value(generated, f"it needs the prompt of each video, and '{generated.label}' has none")
         texts: list[str] = []
         for name, prompt in zip(generated.names, generated.prompts, strict=True):
             text = self.text(prompt)
             if not text:
-                return _without(generated, f"it needs another kind of prompt than that of {name}: '{prompt}'")
+                return without_value(generated, f"it needs another kind of prompt than that of {name}: '{prompt}'")
             texts.append(text)
         return _AgainstTexts(self, texts, tools).score(generated, None, tools)
-
-
-def _without(generated: VideoSet, reason: str) -> Score:
-    return Score(value=None, n=len(generated), reason=reason, protocol={"n_generated": len(generated)})
 
 
 class _AgainstTexts(PerVideo):

@@ -12,7 +12,6 @@ videos twice to make shares equal do no harm: a video counts once.
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from itertools import pairwise
@@ -24,7 +23,7 @@ from torchmetrics import Metric as StreamingMetric
 from torchmetrics.utilities.distributed import gather_all_tensors
 
 from harness.errors import MediaError, NotComparableError, TpbenchError, UsageError
-from harness.metrics.base import Extractor, Metric, Score, Tools, VideoSet
+from harness.metrics.base import Extractor, Metric, Score, Tools, VideoSet, content_hash
 from harness.metrics.features.cache import extractor_key
 from harness.metrics.paired import Difference, Paired
 from harness.metrics.temporal import require_decoded
@@ -126,7 +125,7 @@ class Streaming(StreamingMetric):
                 self._take(side, key, extractor, frames)
         if self._extractors and len(self.refusals) == len(self._extractors):
             raise next(iter(self.refusals.values()))
-        digests = [hashlib.sha256(repr(clip.shape).encode() + clip.tobytes()).digest() for clip in frames]
+        digests = [bytes.fromhex(content_hash(clip)) for clip in frames]
         self._append(side, "ids", np.array(ids, dtype=np.int64))
         self._append(side, "digests", np.frombuffer(b"".join(digests), np.uint8).reshape(-1, _DIGEST_BYTES))
         self._append(side, "shapes", np.array([frames.shape[1:4]] * len(frames), dtype=np.int64))

@@ -11,14 +11,13 @@ from functools import lru_cache
 import numpy as np
 import torch
 
-from harness.errors import WeightsError
 from harness.given import GivenFile, given
 from harness.metrics.base import Extractor, Sight, Tools
 from harness.metrics.features.dino_network import DinoNetwork, Sizes
 from harness.metrics.features.frames import of_each_frame, shorter_side
 from harness.metrics.features.imagenet import normalised
 from harness.metrics.features.network import Network
-from harness.metrics.parameters import read_parameters
+from harness.metrics.parameters import read_parameters, taking
 
 SLOT = "dino-vitb16"
 
@@ -30,14 +29,9 @@ class DinoFeatures:
         self._sizes = sizes or Sizes()
         with torch.device("meta"):  # what is drawn would be thrown away
             network = DinoNetwork(self._sizes)
-        try:
+        with taking("the parameters of DINO's ViT-B/16 under their published names", file.path, slot=SLOT):
             state = {name: value.float() for name, value in read_parameters(file.path).items()}
             network.load_state_dict(state, assign=True)
-        except (RuntimeError, WeightsError) as error:
-            raise WeightsError(
-                f"{file.path} does not hold the parameters of DINO's ViT-B/16 under their published names: {error}. "
-                f"`tpbench weights add {SLOT} FILE` takes another file."
-            ) from error
         self.network = network.eval().requires_grad_(False).to(device)
         self.sha256 = file.sha256
         self.device = device

@@ -8,12 +8,13 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.errors import NotComparableError, WeightsError
+from harness.errors import NotComparableError
 from harness.given import GivenFile, given
 from harness.metrics.base import Tools
 from harness.metrics.features.checkpoints import read_checkpoint
 from harness.metrics.features.frames import of_each_frame
 from harness.metrics.features.musiq_network import Musiq
+from harness.metrics.parameters import taking
 
 SLOT = "musiq-spaq"
 LONGEST = 512
@@ -27,13 +28,8 @@ class MusiqMarks:
     def __init__(self, file: GivenFile, *, device: str = "cpu", network: Musiq | None = None) -> None:
         network = network or Musiq()
         state = {key.removeprefix("module."): value for key, value in read_checkpoint(SLOT, file).items()}
-        try:
+        with taking("MUSIQ's parameters under the names of IQA-PyTorch", file.path, slot=SLOT):
             network.load_state_dict(state)
-        except RuntimeError as error:
-            raise WeightsError(
-                f"{file.path} does not hold MUSIQ's parameters under the names of IQA-PyTorch: {error}. "
-                f"`tpbench weights add {SLOT} FILE` takes another file."
-            ) from error
         network.standardise()
         self._network = network.eval().requires_grad_(False).to(device)
         self._device = device

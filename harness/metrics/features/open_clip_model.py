@@ -23,6 +23,7 @@ from harness.metrics.features.clip_architecture import Architecture, of_openai, 
 from harness.metrics.features.clip_input import ClipInput
 from harness.metrics.features.frames import of_each_frame
 from harness.metrics.features.network import Network
+from harness.metrics.parameters import taking
 from harness.metrics.text import FrameText
 
 B_32, L_14, ANY = "clip-vit-b-32", "clip-vit-l-14", "open-clip"
@@ -49,13 +50,8 @@ class ClipModel:
                 "another configuration."
             ) from error
         state = {key: value for key, value in read_checkpoint(slot, file).items() if key not in _ADDED_BY_TRACING}
-        try:
+        with taking(f"the parameters of {architecture.name} under open_clip's names", file.path, slot=slot):
             self._network.load_state_dict(state)
-        except RuntimeError as error:
-            raise WeightsError(
-                f"{file.path} does not hold the parameters of {architecture.name} under open_clip's names: {error}. "
-                f"`tpbench weights add {slot} FILE` takes another file."
-            ) from error
         self._network.eval().requires_grad_(False).to(device)
         self._tokens = open_clip.tokenizer.SimpleTokenizer(context_length=architecture.longest_text)
         self._longest = architecture.longest_text

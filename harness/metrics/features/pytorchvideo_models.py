@@ -24,12 +24,12 @@ import numpy as np
 import torch
 from torch import nn
 
-from harness.errors import UsageError, WeightsError
+from harness.errors import UsageError
 from harness.given import given
 from harness.metrics.base import Extractor, Sight, Tools
 from harness.metrics.features.network import Network
 from harness.metrics.features.protocols import network_input, require_frames, resized
-from harness.metrics.parameters import read_parameters
+from harness.metrics.parameters import read_parameters, taking
 
 _MEAN, _DEVIATION = 0.45, 0.225
 _SLOW = 4
@@ -158,13 +158,8 @@ class PyTorchVideoFeatures:
     """The extractor; clips go through one by one, so that memory does not grow with their number."""
 
     def __init__(self, model: Model, file: Path, *, sha256: str, device: str = "cpu") -> None:
-        try:
+        with taking(f"the parameters of pytorchvideo's '{model.name}'", file, slot=model.name):
             network = built(model, read_parameters(file, under="model_state"))
-        except (RuntimeError, WeightsError) as error:
-            raise WeightsError(
-                f"{file} does not hold the parameters of pytorchvideo's '{model.name}': {error}. "
-                f"`tpbench weights add {model.name} FILE` takes another file."
-            ) from error
         self.network = network.to(device)
         self.model = model
         self.sha256 = sha256

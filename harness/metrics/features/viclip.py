@@ -9,13 +9,13 @@ from itertools import pairwise
 import numpy as np
 import torch
 
-from harness.errors import WeightsError
 from harness.given import GivenFile, given
 from harness.metrics.base import Tools
 from harness.metrics.features.checkpoints import read_checkpoint
 from harness.metrics.features.clip_input import ClipInput
 from harness.metrics.features.open_clip_model import import_open_clip
 from harness.metrics.features.viclip_network import Sizes, ViClipNetwork
+from harness.metrics.parameters import taking
 
 SLOT = "viclip"
 _UNDER = "model"
@@ -40,13 +40,8 @@ class ViClip:
     def __init__(self, file: GivenFile, *, device: str = "cpu", sizes: Sizes | None = None) -> None:
         sizes = sizes or Sizes()
         network = ViClipNetwork(sizes)
-        try:
+        with taking("ViCLIP's parameters under their published names", file.path, slot=SLOT):
             network.load_state_dict(read_checkpoint(SLOT, file, under=_UNDER))
-        except (RuntimeError, WeightsError) as error:
-            raise WeightsError(
-                f"{file.path} does not hold ViCLIP's parameters under their published names: {error}. "
-                f"`tpbench weights add {SLOT} FILE` takes another file."
-            ) from error
         self._network = network.eval().requires_grad_(False).to(device)
         self._tokens = import_open_clip().tokenizer.SimpleTokenizer(context_length=sizes.tokens)
         self._input = ClipInput(side=sizes.side, antialias=False)

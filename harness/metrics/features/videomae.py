@@ -18,7 +18,6 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from harness.errors import WeightsError
 from harness.given import given
 from harness.metrics.base import Extractor, Sight, Tools
 from harness.metrics.covariance import BIASED
@@ -33,7 +32,7 @@ from harness.metrics.features.protocols import (
     require_frames,
     resized,
 )
-from harness.metrics.parameters import read_parameters
+from harness.metrics.parameters import read_parameters, taking
 
 SLOT = "videomae-v2-ssv2-giant"
 FRAMES = 16
@@ -178,13 +177,8 @@ class VideoMAEFeatures:
     covariance = PROTOCOL.covariance
 
     def __init__(self, file: Path, *, sha256: str, device: str = "cpu") -> None:
-        try:
+        with taking("the parameters of VideoMAE-v2's ViT-g under their published names", file, slot=SLOT):
             network = transformer_of(read_parameters(file, under="module"))
-        except (KeyError, RuntimeError, ValueError, WeightsError) as error:
-            raise WeightsError(
-                f"{file} does not hold the parameters of VideoMAE-v2's ViT-g under their published names: {error}. "
-                f"`tpbench weights add {SLOT} FILE` takes another file."
-            ) from error
         self.network = network.eval().requires_grad_(False).to(device)
         self.sha256 = sha256
         self.device = device

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.errors import NotComparableError, WeightsError
+from harness.errors import NotComparableError
 from harness.given import given
 from harness.metrics.base import Sight, Tools
 from harness.metrics.features.network import Network
 from harness.metrics.flow.base import Flow
 from harness.metrics.flow.geometry import centred_margins, without_margins
 from harness.metrics.flow.raft_network import MIN_SIDE, Raft
-from harness.metrics.parameters import read_parameters
+from harness.metrics.parameters import read_parameters, taking
 
 SLOT = "raft-things"
 ITERATIONS = 20
@@ -28,14 +28,9 @@ class RaftFlow:
 
     def __init__(self, file: Path, *, sha256: str, device: str = "cpu", iterations: int = ITERATIONS) -> None:
         network = Raft()
-        try:
+        with taking("the parameters of RAFT's large model under their published names", file, slot=SLOT):
             state = read_parameters(file)
             network.load_state_dict({key.removeprefix("module."): value for key, value in state.items()})
-        except (RuntimeError, WeightsError) as error:
-            raise WeightsError(
-                f"{file} does not hold the parameters of RAFT's large model under their published names: {error}. "
-                f"`tpbench weights add {SLOT} FILE` takes another file."
-            ) from error
         self.network = network.eval().requires_grad_(False).to(device)
         self.sha256 = sha256
         self.device = device

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 from torch.nn import functional
 
-from harness.errors import NotComparableError, WeightsError
+from harness.errors import NotComparableError
 from harness.given import given
 from harness.metrics.base import Sight, Tools
 from harness.metrics.features.network import Network
 from harness.metrics.flow.geometry import centred_margins, without_margins
 from harness.metrics.interpolation.amt_network import MIN_SIDE, MULTIPLE, AmtS
 from harness.metrics.interpolation.base import Interpolator
-from harness.metrics.parameters import read_parameters
+from harness.metrics.parameters import read_parameters, taking
 
 SLOT = "amt-s"
 
@@ -29,13 +29,8 @@ class Amt:
 
     def __init__(self, file: Path, *, sha256: str, device: str = "cpu") -> None:
         network = AmtS()
-        try:
+        with taking("the parameters of AMT-S under their published names, in 'state_dict'", file, slot=SLOT):
             network.load_state_dict(read_parameters(file, under="state_dict"))
-        except (RuntimeError, WeightsError) as error:
-            raise WeightsError(
-                f"{file} does not hold the parameters of AMT-S under their published names, in 'state_dict': {error}. "
-                f"`tpbench weights add {SLOT} FILE` takes another file."
-            ) from error
         self.network = network.eval().requires_grad_(False).to(device)
         self.sha256 = sha256
         self.device = device

@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from harness.given import given
-from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet
+from harness.metrics.base import Extractor, Score, Sight, Status, Tools, VideoSet, without_value
 from harness.metrics.intervals import bootstrap_interval, interval_method, wilson_interval
 from harness.metrics.vbench import asked, detections
 from harness.metrics.vbench.adapter import COMMAND, named_environment
@@ -71,18 +71,18 @@ class Adapted(ABC):
         """
         environment = named_environment()
         if environment is None:
-            return _without(
+            return without_value(
                 generated,
                 f"it needs {self.judge}, which runs in VBench's own environment: set {COMMAND} to the command line of "
                 "a program there (harness.metrics.vbench.adapter_protocol says what it has to answer)",
             )
         if generated.prompts is None:
-            return _without(generated, f"it needs the prompt of each video, and '{generated.label}' has none")
+            return without_value(generated, f"it needs the prompt of each video, and '{generated.label}' has none")
         file = given(SLOT)
         known = _auxiliary(read_suite(file.path), self.dimension)
         strangers = [prompt for prompt in generated.prompts if prompt not in known]
         if strangers:
-            return _without(
+            return without_value(
                 generated,
                 f"{len(strangers)} of {len(generated)} videos are of prompts that VBench does not ask for "
                 f"{self.dimension}, the first: '{strangers[0]}'",
@@ -215,7 +215,3 @@ class Scene(Adapted):
 def _auxiliary(suite: Suite, dimension: str) -> dict[str, Mapping[str, Any]]:
     """By prompt, what it asks for."""
     return {entry.prompt: entry.auxiliary.get(dimension, {}) for entry in suite.of(dimension)}
-
-
-def _without(generated: VideoSet, reason: str) -> Score:
-    return Score(value=None, n=len(generated), reason=reason, protocol={"n_generated": len(generated)})

@@ -3,7 +3,7 @@
 A request, on stdin; the program reads one after another until stdin ends:
 
     {"protocol": 1, "dimension": "color", "device": "cpu",
-     "videos": [{"file": "/tmp/.../0.npy", "prompt": "a red car", "auxiliary": {"color": "red"}}, ...]}
+     "videos": [{"file": "FOLDER/0.npy", "prompt": "a red car", "auxiliary": {"color": "red"}}, ...]}
 
 ``file`` is uint8 RGB (16, height, width, 3), written by ``numpy.save``: the frames of the video that are to be looked
 at, every one of them. ``auxiliary`` is what VBench's list of prompts says under ``auxiliary_info`` for the dimension.

@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from harness.metrics.base import Extractor, Score, Tools, VideoSet
+from harness.metrics.base import Extractor, Score, Tools, VideoSet, without_value
 from harness.metrics.features.cache import features_of
 from harness.metrics.flow.base import Flow, FlowFamily, Orders, require_steps
 from harness.metrics.flow.geometry import centred_margins
@@ -135,7 +135,7 @@ class DynamicDegree(FlowFamily):
                 f"the frame rate of '{generated.label}' is unknown or not one, and which frames are looked at depends "
                 "on it"
             )
-            return Score(value=None, n=len(generated), reason=reason, protocol={"n_generated": len(generated)})
+            return without_value(generated, reason)
         sampling = Sampling.of(frames=generated.frames, fps=generated.fps)
         protocol = {
             "threshold_pixels": threshold(generated.size),
