@@ -98,6 +98,14 @@ SPOILS: Mapping[str, Effects] = {
 }
 """Field to what it spoils. ``[]`` stands for any number in a list."""
 
+_KINDS: Mapping[str, Effect] = {
+    **dict.fromkeys(("flops", "nfe", "full_rate_nfe", "parameters", "predicted_memory_bytes"), "counts"),
+    **dict.fromkeys(("latency_s", "clips_per_s", "videos_per_s", "mfu", "alignment_s"), "timings"),
+    **dict.fromkeys(("peak_memory_bytes", "working_memory_bytes"), "timings"),
+    "energy_j": "energy",
+}
+"""Metric, without what stands in brackets, to its kind."""
+
 _NONE_IS_KNOWN = ("packages", "variables")
 """Where a missing entry says something: not installed, not set."""
 _WHOLE = ("earlier",)
@@ -139,6 +147,18 @@ def spoils(field: str) -> Effects:
     (['energy', 'timings'], ['counts', 'energy', 'scores', 'timings'])
     """
     return SPOILS.get(re.sub(r"\[\d+\]", "[]", field), EVERYTHING)
+
+
+def kind_of(metric: str) -> Effect:
+    """Which kind of number a metric is: what spoils one of a kind spoils all of it.
+
+    Measured memory is told with the timings: allocator, threads and kernels of a machine move both. Whatever is no cost
+    is a score.
+
+    >>> [kind_of(metric) for metric in ("latency_s[p90]", "flops", "energy_j[gpu]", "fvd[transnetv2]")]
+    ['timings', 'counts', 'energy', 'scores']
+    """
+    return _KINDS.get(metric.partition("[")[0], "scores")
 
 
 def compare(a: Mapping[str, Any], b: Mapping[str, Any]) -> list[Difference]:

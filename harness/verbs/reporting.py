@@ -1,0 +1,23 @@
+"""``report``: what a run has to say."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from harness.verbs.options import Json
+
+app = typer.Typer()
+
+
+@app.command("report")
+def report_command(
+    run: Annotated[Path, typer.Argument(help="A run folder, e.g. runs/quick/4b47fbe5.")],
+    as_json: Json = False,
+) -> None:
+    """Render the reports of a run again. Reads records, computes no score."""
+    from harness.commands.inspection import render
+
+    raise typer.Exit(render(run, as_json=as_json))
