@@ -23,6 +23,7 @@ from reports.format import duration, moment, number
 from reports.load import REAL, RunData, load
 from reports.strip import score_strip
 from reports.svg import SERIES
+from reports.text import clean, isolated
 from reports.verdicts import verdict_cards
 
 GLYPHS = {
@@ -38,8 +39,6 @@ GLYPHS = {
     "not worse": "✓",
     "shown": "·",
 }
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of text beyond the box they stand in."""
 
 
 def write(run: Run) -> Path:
@@ -69,24 +68,6 @@ def render(data: RunData) -> str:
     environment.filters["slug"] = lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
     environment.filters["number"] = number
     return environment.get_template("report.html.j2").render(_context(data, environment))
-
-
-def clean(text: object) -> str:
-    """User text for an attribute, which is escaped later: characters that would deceive the eye are replaced.
-
-    >>> clean("a\\u202eb\\x00") == "a\\ufffdb\\ufffd"
-    True
-    """
-    return _UNPRINTABLE.sub("\ufffd", str(text))
-
-
-def isolated(text: object) -> Markup:
-    """User text for the body of the page: escaped, and unable to turn the direction of what follows it.
-
-    >>> isolated("<b> & c")
-    Markup('<bdi>&lt;b&gt; &amp; c</bdi>')
-    """
-    return Markup("<bdi>{}</bdi>").format(clean(text))
 
 
 def _context(data: RunData, environment: Environment) -> dict[str, Any]:
