@@ -9,6 +9,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,14 +20,19 @@ from markupsafe import Markup
 
 from harness.records import Verdict
 from harness.store import Run, write_atomically
-from reports import csv, figures, samples, tables
+from reports import csv, figures, samples, tables, tradeoff
+from reports.ablations import ablations
+from reports.comparability import conditions
 from reports.environment import environment_groups
-from reports.format import duration, moment, number
+from reports.format import Shown, duration, moment, number, show
 from reports.load import REAL, RunData, load
+from reports.palette import SERIES
+from reports.reached import reached
 from reports.strip import score_strip
-from reports.svg import SERIES
+from reports.svg import themed
 from reports.text import clean, isolated
 from reports.verdicts import verdict_cards
+from reports.waterfall import StageRow, stage_table, waterfalls
 
 GLYPHS = {
     "supported": "✓",
@@ -67,23 +75,20 @@ def render(data: RunData) -> str:
     environment.filters["glyph"] = lambda word: GLYPHS.get(word, "·")
     environment.filters["slug"] = lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
     environment.filters["number"] = number
+    environment.filters["themed"] = lambda plot: Markup(themed(plot))
+    environment.filters["neighbours"] = neighbours
     return environment.get_template("report.html.j2").render(_context(data, environment))
 
 
 def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     style = _source(environment, "style.css")
     script = _source(environment, "script.js")
-    series = {label: index % (len(SERIES) - 1) for index, label in enumerate(data.generators)}
-    series[REAL] = len(SERIES) - 1
+    series = series_of(data)
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
-    stages = tables.stage_rows(data)
-    stage_times = tables.stage_rows(data, "latency_s")
-    stage_memory = tables.stage_rows(data, "working_memory_bytes")
-    parts = tables.part_rows(data)
-    every_cost = [*costs, *stages, *stage_times, *stage_memory, *parts]
+    stages, parts = stage_table(data), tables.part_rows(data)
+    charts = tradeoff.tradeoff(data, series=series)
+    whole_training = tuple(axis for axis in charts.axes if axis.name in ("training-flops", "training-time"))
     gallery = samples.gallery(data)
-    scopes = dict.fromkeys(record.scope for record in data.timings)
-    timed = [figures.timed_calls(data.timings, scope=scope, series=series) for scope in scopes]
     return {
         "style": Markup(style),
         "script": Markup(script),
@@ -100,25 +105,29 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "judges": data.study.get("claims", "") is not None,
         "tally": _tally(data.verdicts),
         "costs": [row for row in costs if row.measured],
-        "cost_cards": tables.cards(every_cost),
+        "cost_cards": tables.cards([*costs, *tables.stage_rows(data), *parts]),
         "cost_columns": tables.columns(costs, data),
-        "stages": stages,
-        "stage_times": stage_times,
-        "stage_memory": stage_memory,
+        "conditions": conditions(data),
+        "tradeoff": charts,
+        "box": tradeoff,
+        "stages": _shown_stages(stages),
+        "waterfalls": waterfalls(data),
         "parts": [row for row in parts if row.measured],
         "part_columns": tables.columns(parts, data),
-        "stage_columns": tables.columns(stages, data),
         "spans": tables.span_rows(data),
         "staircase": figures.staircase(data.measurements, series=series),
-        "timed": [drawing for drawing in timed if drawing],
-        "training": _training(data, series),
+        "timed": figures.timed(data.timings, series=series),
+        "training": figures.losses(data.training, series=series),
+        "reached": reached(data, whole_training, charts.metrics),
+        "reached_metrics": charts.metrics,
+        "ablations": ablations(data),
         "quality": [(row, _strip(row, tables.columns(quality, data), series)) for row in quality],
         "quality_columns": tables.columns(quality, data),
         "unscored": tables.unscored_metrics(data),
         "cards": tables.cards(quality),
         "other": other,
         "other_columns": tables.columns(other, data),
-        "missing": tables.missing([*every_cost, *quality, *other]),
+        "missing": tables.missing([*costs, *parts, *quality, *other]),
         "gallery": gallery,
         "environment": environment_groups(data),
         "problems": [*data.problems, *gallery.problems],
@@ -151,12 +160,32 @@ def _tally(verdicts: tuple[Verdict, ...]) -> list[tuple[str, int]]:
     return [(word, words.count(word)) for word in GLYPHS if word in words]
 
 
-def _training(data: RunData, series: dict[str, int]) -> list[figures.Drawing]:
-    if not data.training:
-        return []
+def series_of(data: RunData) -> dict[str, int]:
+    """Number of the colour, line and mark of every generator; the real clips have the last one."""
+    series = {label: index % (len(SERIES) - 1) for index, label in enumerate(data.generators)}
+    return series | {REAL: len(SERIES) - 1}
+
+
+def neighbours(rows: Iterable[Any], attribute: str) -> list[tuple[Any, list[Any]]]:
+    """Runs of neighbours that share an attribute, with its value."""
+    return [(value, list(several)) for value, several in groupby(rows, key=attrgetter(attribute))]
+
+
+def _shown_stages(rows: Sequence[StageRow]) -> list[tuple[StageRow, list[Shown | None]]]:
+    """Stages with their printed values; a column has one unit and its own decimals."""
+    columns = list(zip(*(row.cells for row in rows), strict=True))
+    how = [tables.precision(record for record in column if record) for column in columns]
     return [
-        figures.loss_by_step(data.training, series=series),
-        figures.loss_by_seconds(data.training, series=series),
+        (
+            row,
+            [
+                None
+                if record is None or record.value is None
+                else show(record.value, record.unit, lo=record.lo, hi=record.hi, scale=scale, decimals=decimals)
+                for record, (scale, decimals) in zip(row.cells, how, strict=True)
+            ],
+        )
+        for row in rows
     ]
 
 

@@ -17,6 +17,7 @@ from harness.records import (
     HygieneRecord,
     Measurement,
     SampleRecord,
+    SampleScores,
     TimingRecord,
     TrainingRecord,
     UnitRecord,
@@ -55,6 +56,8 @@ class RunData:
     training: tuple[TrainingRecord, ...]
     timings: tuple[TimingRecord, ...]
     samples: tuple[SampleRecord, ...]
+    scores: tuple[SampleScores, ...]
+    hygiene: tuple[HygieneRecord, ...]
     units: tuple[UnitRecord, ...]
     problems: tuple[Problem, ...]
 
@@ -80,12 +83,16 @@ class RunData:
         return value if isinstance(value, str) else None
 
     @property
+    def entries(self) -> tuple[dict[str, Any], ...]:
+        """The generators as the study has them; whatever has no label is left out."""
+        entries = self.study.get("generators")
+        several = entries if isinstance(entries, list) else []
+        return tuple(one for one in several if isinstance(one, dict) and isinstance(one.get("label"), str))
+
+    @property
     def generators(self) -> tuple[str, ...]:
         """Labels: the control, the other generators of the study, then any that only records know."""
-        entries = self.study.get("generators")
-        labels = (
-            [entry.get("label") for entry in entries if isinstance(entry, dict)] if isinstance(entries, list) else []
-        )
+        labels = [entry["label"] for entry in self.entries]
         recorded = [record.generator for group in (self.measurements, self.training, self.samples) for record in group]
         names = [self.control, *labels, *recorded]
         return tuple(name for name in dict.fromkeys(names) if isinstance(name, str) and name not in ("", REAL))
@@ -150,9 +157,10 @@ def load(run: Run) -> RunData:
         differences = "; ".join(map(str, told)) or "it is not recorded in what"
         why = f"the run began in another environment than it ended in: {differences}"
         problems.append(Problem(what="several environments", where="environment.json", why=why))
+    hygiene = tuple(last_tries(run.read(HygieneRecord)))
     problems += [
         Problem(what="spoiled timings", where=f"seed {look.seed}, launch {look.launch}", why=" ".join(look.warnings))
-        for look in last_tries(run.read(HygieneRecord))
+        for look in hygiene
         if look.warnings
     ]
     if torn := run.torn_lines():
@@ -175,6 +183,8 @@ def load(run: Run) -> RunData:
         training=last_of_each(run.read(TrainingRecord), lambda r: (r.generator, r.seed, r.step)),
         timings=tuple(last_tries(run.read(TimingRecord))),
         samples=last_of_each(run.read(SampleRecord), lambda r: (r.generator, r.seed, r.sample_id)),
+        scores=last_of_each(run.read(SampleScores), lambda r: (r.generator, r.seed, r.metric)),
+        hygiene=hygiene,
         units=units,
         problems=tuple(problems),
     )

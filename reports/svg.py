@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from xml.etree import ElementTree
 
 import matplotlib
-from matplotlib.figure import Figure
 
-INK = "#1d1c1a"
-MUTED = "#6f6a62"
-SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f")
-"""Okabe-Ito without its yellow, which is faint on paper, and a grey; the control comes first."""
+from reports.figures import Plot
+from reports.palette import INK, MUTED, SERIES
+from reports.text import clean
 
 _ROLES = {INK: "ink", MUTED: "muted"} | {colour: f"series-{index}" for index, colour in enumerate(SERIES)}
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -24,16 +23,21 @@ _HREF = "{http://www.w3.org/1999/xlink}href"
 _FONT = re.compile(r"(?:^|\s)(\d+(?:\.\d+)?)px")
 
 
-def themed(figure: Figure, *, name: str) -> str:
-    """The figure as an ``<svg>`` element for HTML, its identifiers prefixed with ``name``."""
-    buffer = io.StringIO()
+def themed(plot: Plot) -> str:
+    """The figure as an ``<svg>`` element for HTML, its identifiers prefixed with the plot's name.
+
+    Marks that have something to say when they are pointed at carry it as ``data-tip``.
+    """
+    buffer, name = io.StringIO(), plot.name
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name, "font.family": "sans-serif"}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+        plot.figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
     root = ElementTree.fromstring(buffer.getvalue())
     for parent in list(root.iter()):
         for child in list(parent):
             if child.tag == f"{_SVG}style" or not child.tag.startswith(_SVG) or child.tag == f"{_SVG}metadata":
                 parent.remove(child)
+    for group in root.iter(f"{_SVG}g"):
+        _attach(group, plot.tips.get(group.get("id", ""), ()))
     for element in root.iter():
         _flatten_style(element)
         _rename(element, name)
@@ -43,6 +47,12 @@ def themed(figure: Figure, *, name: str) -> str:
     root.set("aria-hidden", "true")
     text = ElementTree.tostring(root, encoding="unicode")
     return re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace("ns0:", "")
+
+
+def _attach(group: ElementTree.Element, told: Sequence[str]) -> None:
+    marks = list(group.iter(f"{_SVG}use")) if told else []
+    for mark, text in zip(marks, told, strict=False):
+        mark.set("data-tip", clean(text))
 
 
 def _flatten_style(element: ElementTree.Element) -> None:

@@ -7,6 +7,7 @@ import io
 import math
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from harness.records import (
     Evidence,
     Measurement,
     SampleRecord,
+    SampleScores,
     TimingRecord,
     TrainingRecord,
     UnitRecord,
@@ -30,13 +32,26 @@ FORMULA = '=HYPERLINK("x")'
 PAIR = ("full-rate", "tpdiff")
 
 
-def write_synthetic_run(root: Path, *, videos: int = 16, hostile: bool = False, frames: int = 16) -> Run:
-    """A run folder with everything in it: one failed unit, one missing score, three verdicts."""
+def write_synthetic_run(
+    root: Path, *, videos: int = 16, hostile: bool = False, frames: int = 16, claims: int = 3, variant: bool = False
+) -> Run:
+    """A run folder with everything in it: one failed unit, one missing score, verdicts.
+
+    ``variant`` adds a generator that is the candidate with another option.
+    """
     root.mkdir(parents=True)
     extra = HOSTILE if hostile else ""
     control, candidate = (f"{FORMULA}{label}{HOSTILE}" if hostile else label for label in PAIR)
     run = Run(root)
-    (root / "study.yaml").write_text(yaml.safe_dump(_study(control, candidate, extra, videos), sort_keys=False))
+    study = _study(control, candidate, extra, videos)
+    if variant:
+        study["generators"].append(
+            {"name": "tpdiff", "label": "late", "weights_of": candidate, "options": {"stages": 2}}
+        )
+        run.append(
+            [r.model_copy(update={"generator": "late"}) for r in _costs("a", "late", "") if r.generator == "late"]
+        )
+    (root / "study.yaml").write_text(yaml.safe_dump(study, sort_keys=False))
     run.write_json("environment.json", _environment(extra))
     run.write_json("status.json", _status(extra))
     run.append(_units(control, candidate, extra))
@@ -44,11 +59,13 @@ def write_synthetic_run(root: Path, *, videos: int = 16, hostile: bool = False, 
     run.append(_timings(control, candidate))
     run.append(_measurements(control, candidate, extra))
     run.append(_samples(root, (control, candidate), extra, videos, frames))
-    run.write_json("claims.json", [v.model_dump(mode="json") for v in _verdicts(control, candidate, extra)])
+    run.append(_sample_scores(control, candidate, videos))
+    verdicts = [v.model_dump(mode="json") for v in _verdicts(control, candidate, extra)]
+    run.write_json("claims.json", [verdicts[number % len(verdicts)] for number in range(claims)])
     return run
 
 
-def _study(control: str, candidate: str, extra: str, videos: int) -> dict[str, object]:
+def _study(control: str, candidate: str, extra: str, videos: int) -> dict[str, Any]:
     return {
         "name": f"synthetic{extra}",
         "description": SYNTHETIC + extra,
@@ -147,6 +164,10 @@ def _timings(control: str, candidate: str) -> list[TimingRecord]:
 
 
 def _measurements(control: str, candidate: str, extra: str) -> list[Measurement]:
+    return [*_costs(control, candidate, extra), *_scores(control, candidate, extra)]
+
+
+def _costs(control: str, candidate: str, extra: str) -> list[Measurement]:
     m = Measurement
     flop = {
         "metric": "flops",
@@ -188,7 +209,28 @@ def _measurements(control: str, candidate: str, extra: str) -> list[Measurement]
         found.append(m(generator=label, metric="parameters", scope="denoiser", unit="1", value=412_673.0))
     found.append(m(generator=candidate, metric="alignment_s", unit="s", value=0.00742, seed=0, n=24))
     found.append(m(generator=candidate, metric="alignment_saved", unit="1", value=0.0187, seed=0, n=24))
-    return found + _scores(control, candidate, extra)
+    parts = {"text": (0.01, 0.01), "denoise": (1.2, 0.7), "decode": (0.1, 0.1), "transition[stage=1]": (None, 0.002)}
+    stages = {"denoise[stage=0]": (1.2, 0.1), "denoise[stage=1]": (None, 0.2), "denoise[stage=2]": (None, 0.4)}
+    for scope, sides in (parts | stages).items():
+        for label, seconds in zip((control, candidate), sides, strict=True):
+            if seconds is not None:
+                found.append(m(generator=label, scope=scope, value=seconds, **time))
+    return found
+
+
+def _sample_scores(control: str, candidate: str, videos: int) -> list[SampleScores]:
+    """The candidate fails on the last two samples, the control on the last one only."""
+    ids = list(range(videos))
+    return [
+        SampleScores(
+            generator=label,
+            seed=0,
+            metric="digit_accuracy",
+            sample_ids=ids,
+            values=[0.0 if number >= videos - failed else 1.0 for number in ids],
+        )
+        for label, failed in ((control, 1), (candidate, 2))
+    ]
 
 
 def _scores(control: str, candidate: str, extra: str) -> list[Measurement]:

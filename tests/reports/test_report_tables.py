@@ -12,6 +12,7 @@ from reports import figures, tables
 from reports.format import duration, number, show
 from reports.load import RunData, load
 from reports.strip import INSET, score_strip, verdict_strip
+from reports.svg import themed
 
 
 @pytest.mark.parametrize(
@@ -214,11 +215,32 @@ def test_the_staircase_tells_when_its_steps_are_not_to_scale(synthetic_run: Call
 
 def test_drawings_follow_the_theme_and_need_no_style_attribute(synthetic_run: Callable[..., Run]) -> None:
     data = load(synthetic_run(videos=1))
-    drawing = figures.loss_by_step(data.training, series={"full-rate": 0, "tpdiff": 1})
-    assert 'class="stroke-series-0"' in drawing.svg
-    assert "style" not in drawing.svg
-    assert "http" not in drawing.svg
-    assert drawing.svg.startswith("<svg")
+    drawing = themed(figures.loss_by_step(data.training, series={"full-rate": 0, "tpdiff": 1}))
+    assert 'class="stroke-series-0"' in drawing
+    assert "style" not in drawing
+    assert "http" not in drawing
+    assert drawing.startswith("<svg")
+
+
+def test_every_mark_of_a_drawing_says_what_it_is_of(synthetic_run: Callable[..., Run]) -> None:
+    data = load(synthetic_run(videos=1, hostile=True))
+    series = {label: number for number, label in enumerate(data.generators)}
+    plots = [*figures.losses(data.training, series=series), *figures.timed(data.timings, series=series)]
+    plots += [plot for plot in [figures.staircase(data.measurements, series=series)] if plot]
+    assert len(plots) == 5
+    for plot in plots:
+        told = sum(len(texts) for texts in plot.tips.values())
+        assert told > 0
+        assert themed(plot).count("data-tip=") == told
+        assert "<script" not in themed(plot)
+
+
+def test_a_long_training_is_thinned_out_and_keeps_its_ends(synthetic_run: Callable[..., Run]) -> None:
+    first = load(synthetic_run(videos=1)).training[0]
+    many = [first.model_copy(update={"step": step, "loss": float(step)}) for step in range(1, 2001)]
+    (told,) = figures.loss_by_step(many, series={first.generator: 0}).tips.values()
+    assert len(told) == figures.MOST_MARKS
+    assert ("step 1," in told[0], "step 2000," in told[-1]) == (True, True)
 
 
 def test_a_training_of_a_single_block_is_drawn(synthetic_run: Callable[..., Run]) -> None:

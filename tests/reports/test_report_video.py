@@ -99,7 +99,7 @@ def test_the_gallery_stops_at_its_budget_and_says_so(synthetic_run: Callable[...
     whole = gallery(data)
     media = [m for s in whole.samples[:3] for m in (s.moving, s.poster, s.strip)]
     small = gallery(data, budget_bytes=sum(len(m.data) for m in media))
-    assert [s.sample_id for s in small.samples] == [0, 1, 2]
+    assert [s.sample_id for s in small.samples] == [s.sample_id for s in whole.samples[:3]]
     assert "at most" in small.problems[0].why
 
 
@@ -107,7 +107,20 @@ def test_samples_that_all_generators_made_come_first(synthetic_run: Callable[...
     data = load(synthetic_run(videos=4))
     alone = tuple(r for r in data.samples if r.generator == "full-rate" or r.sample_id != 0)
     shown = gallery(replace(data, samples=alone), limit=2).samples
-    assert [s.sample_id for s in shown] == [1, 2]
+    assert [s.sample_id for s in shown] == [3, 1]  # the worst, then the first that both made
+
+
+def test_the_worst_samples_come_first_and_the_others_by_number(synthetic_run: Callable[..., Run]) -> None:
+    found = gallery(load(synthetic_run(videos=8)), limit=6)
+    assert found.ordering == "digit_accuracy"
+    assert [(s.sample_id, s.rank) for s in found.samples] == [(7, 1), (6, 2), (0, 3), (1, None), (2, None), (3, None)]
+    assert found.samples[1].scores == (("full-rate", 1.0), ("tpdiff", 0.0))
+
+
+def test_without_a_score_for_each_video_the_number_decides(synthetic_run: Callable[..., Run]) -> None:
+    found = gallery(replace(load(synthetic_run(videos=8)), scores=()), limit=3)
+    assert found.ordering is None
+    assert [(s.sample_id, s.rank) for s in found.samples] == [(0, None), (1, None), (2, None)]
 
 
 def test_the_page_owns_up_to_a_frame_rate_of_its_own(synthetic_run: Callable[..., Run]) -> None:
