@@ -104,6 +104,7 @@
     let frame = 0;
     let playing = false;
     let since = 0;
+    let begun = matchMedia("(prefers-reduced-motion: reduce)").matches;
     const show = () => {
       const time = (frame + 0.5) / fps;
       for (const video of videos) video.currentTime = time;
@@ -128,15 +129,18 @@
     };
     for (const video of videos) video.controls = false;
     player.hidden = false;
-    play.addEventListener("click", () => set(!playing));
+    play.addEventListener("click", () => {
+      begun = true;
+      set(!playing);
+    });
     scrub.addEventListener("input", () => {
+      begun = true;
       frame = Number(scrub.value);
       set(false);
       show();
     });
     show();
     // Playing begins when the videos come into view, and not at all for who asked for less motion.
-    let begun = matchMedia("(prefers-reduced-motion: reduce)").matches;
     set(false);
     new IntersectionObserver((seen) => {
       if (!begun && seen.some((entry) => entry.isIntersecting)) {
