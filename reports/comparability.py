@@ -103,7 +103,7 @@ def _protocols(data: RunData) -> Iterable[Condition]:
         counts = _together((metric, f"{_videos_of(data, metric)} videos") for metric in agree)
         yield Condition(what="Protocol cards and counts of the scores", state="same", values=counts)
     if ranks:
-        why = f"{', '.join(ranks)}: too few videos for the size of the features; the height of such a score means little."
+        why = f"{', '.join(ranks)}: too few videos for the size of the features; its height means little."
         yield Condition(what="Scores that only rank", state="note", values=(), why=why)
 
 

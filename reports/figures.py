@@ -81,7 +81,7 @@ def staircase(flops: Sequence[Measurement], *, series: Mapping[str, int]) -> Plo
     to_scale = all(isinstance(r.protocol.get("steps"), int) and r.protocol["steps"] > 0 for r in counted)
     xlabel = "denoising step, noisiest first" if to_scale else "share of the trajectory, noisiest first"
     scale = scale_for("FLOP", [r.value for r in counted if r.value is not None])
-    figure, axes = _canvas(xlabel=xlabel, ylabel=f"{scale.symbol} per step and video")
+    figure, axes = canvas(xlabel=xlabel, ylabel=f"{scale.symbol} per step and video")
     labels = tuple(dict.fromkeys(r.generator for r in counted))
     tips: dict[str, list[str]] = {}
     for label in labels:
@@ -123,7 +123,7 @@ def timed_calls(timings: Sequence[TimingRecord], *, scope: str, series: Mapping[
     labels = tuple(label for label in series if any(r.generator == label for r in calls))
     launches = sorted({(r.seed, r.launch) for r in calls})
     scale = scale_for("s", [r.seconds for r in calls])
-    figure, axes = _canvas(xlabel=f"{scale.symbol} per call", ylabel="", height=0.9 + 0.55 * len(labels))
+    figure, axes = canvas(xlabel=f"{scale.symbol} per call", ylabel="", height=0.9 + 0.55 * len(labels))
     tips: dict[str, list[str]] = {}
     for row, label in enumerate(labels):
         index = series[label]
@@ -169,7 +169,7 @@ def timed_calls(timings: Sequence[TimingRecord], *, scope: str, series: Mapping[
 def _loss(
     training: Sequence[TrainingRecord], series: Mapping[str, int], name: str, *, xlabel: str, against: str
 ) -> Plot:
-    figure, axes = _canvas(xlabel=xlabel, ylabel="loss")
+    figure, axes = canvas(xlabel=xlabel, ylabel="loss")
     curves = _curves(training)
     tips: dict[str, list[str]] = {}
     for (label, seed), records in curves.items():
@@ -230,9 +230,13 @@ def _thinned(items: Sequence[T]) -> list[T]:
     return [items[round(place * (count - 1) / (MOST_MARKS - 1))] for place in range(MOST_MARKS)]
 
 
-def _canvas(*, xlabel: str, ylabel: str, height: float = SIZE[1]) -> tuple[Figure, Axes]:
-    figure = Figure(figsize=(SIZE[0], height), dpi=100, layout="constrained")
-    axes = figure.add_subplot()
+def blank(*, width: float = SIZE[0], height: float = SIZE[1]) -> Figure:
+    """A figure without axes; inches."""
+    return Figure(figsize=(width, height), dpi=100, layout="constrained")
+
+
+def plain(axes: Axes, *, xlabel: str, ylabel: str) -> None:
+    """The manner of all figures: a light grid, no frame, small quiet numbers."""
     for side in ("top", "right", "left"):
         axes.spines[side].set_visible(False)
     axes.spines["bottom"].set_color(MUTED)
@@ -241,6 +245,13 @@ def _canvas(*, xlabel: str, ylabel: str, height: float = SIZE[1]) -> tuple[Figur
     axes.tick_params(length=0, pad=5, labelsize=9, colors=MUTED)
     axes.set_xlabel(xlabel, fontsize=9.5, color=INK, labelpad=5)
     axes.set_ylabel(ylabel, fontsize=9.5, color=INK, labelpad=5)
+
+
+def canvas(*, xlabel: str, ylabel: str, height: float = SIZE[1]) -> tuple[Figure, Axes]:
+    """A figure with one pair of axes."""
+    figure = blank(height=height)
+    axes = figure.add_subplot()
+    plain(axes, xlabel=xlabel, ylabel=ylabel)
     return figure, axes
 
 

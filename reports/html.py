@@ -26,7 +26,7 @@ from reports.comparability import conditions
 from reports.environment import environment_groups
 from reports.format import Shown, duration, moment, number, show
 from reports.load import REAL, RunData, load
-from reports.palette import SERIES
+from reports.palette import series_of
 from reports.reached import reached
 from reports.strip import score_strip
 from reports.svg import themed
@@ -83,7 +83,7 @@ def render(data: RunData) -> str:
 def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     style = _source(environment, "style.css")
     script = _source(environment, "script.js")
-    series = series_of(data)
+    series = series_of(data.generators)
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
     stages, parts = stage_table(data), tables.part_rows(data)
     charts = tradeoff.tradeoff(data, series=series)
@@ -158,12 +158,6 @@ def _facts(data: RunData) -> list[tuple[str, str]]:
 def _tally(verdicts: tuple[Verdict, ...]) -> list[tuple[str, int]]:
     words = [verdict.verdict for verdict in verdicts]
     return [(word, words.count(word)) for word in GLYPHS if word in words]
-
-
-def series_of(data: RunData) -> dict[str, int]:
-    """Number of the colour, line and mark of every generator; the real clips have the last one."""
-    series = {label: index % (len(SERIES) - 1) for index, label in enumerate(data.generators)}
-    return series | {REAL: len(SERIES) - 1}
 
 
 def neighbours(rows: Iterable[Any], attribute: str) -> list[tuple[Any, list[Any]]]:

@@ -38,7 +38,7 @@ def list_plugins(kind: str | None, *, check: bool, as_json: bool) -> int:
     return BROKEN if any(errors.values()) else 0
 
 
-def render(root: Path, *, as_json: bool) -> int:
+def render(root: Path, *, figures: bool, as_json: bool) -> int:
     """Write the reports that the run's study names, from its records alone.
 
     The study is read but not resolved: a reader need not have the generators that made the run.
@@ -49,7 +49,7 @@ def render(root: Path, *, as_json: bool) -> int:
     from harness.store import Run
 
     run = Run.open(root)
-    names = read_yaml(run.root / "study.yaml").get("reports", ["csv", "html"])
+    names = [*read_yaml(run.root / "study.yaml").get("reports", ["csv", "html"]), *(["figures"] if figures else [])]
     pages = {name: find("reporters", name, where=f"{root}/study.yaml: reports").load()(run) for name in names}
     verdicts = run.verdicts()
     if as_json:

@@ -15,9 +15,12 @@ app = typer.Typer()
 @app.command("report")
 def report_command(
     run: Annotated[Path, typer.Argument(help="A run folder, e.g. runs/quick/4b47fbe5.")],
+    figures: Annotated[
+        bool, typer.Option("--figures", help="Also figures for papers: RUN/figures/*.pdf, .svg, .png and captions.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Render the reports of a run again. Reads records, computes no score."""
     from harness.commands.inspection import render
 
-    raise typer.Exit(render(run, as_json=as_json))
+    raise typer.Exit(render(run, figures=figures, as_json=as_json))
