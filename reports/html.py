@@ -86,6 +86,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     series = series_of(data.generators)
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
     stages, parts = stage_table(data), tables.part_rows(data)
+    every_cost = [*costs, *(row for metric in tables.BY_STAGE for row in tables.stage_rows(data, metric)), *parts]
     charts = tradeoff.tradeoff(data, series=series)
     whole_training = tuple(axis for axis in charts.axes if axis.name in ("training-flops", "training-time"))
     gallery = samples.gallery(data)
@@ -105,7 +106,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "judges": data.study.get("claims", "") is not None,
         "tally": _tally(data.verdicts),
         "costs": [row for row in costs if row.measured],
-        "cost_cards": tables.cards([*costs, *tables.stage_rows(data), *parts]),
+        "cost_cards": tables.cards(every_cost),
         "cost_columns": tables.columns(costs, data),
         "conditions": conditions(data),
         "tradeoff": charts,
@@ -127,7 +128,7 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
         "cards": tables.cards(quality),
         "other": other,
         "other_columns": tables.columns(other, data),
-        "missing": tables.missing([*costs, *parts, *quality, *other]),
+        "missing": tables.missing([*every_cost, *quality, *other]),
         "gallery": gallery,
         "environment": environment_groups(data),
         "problems": [*data.problems, *gallery.problems],
