@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from typing import Literal
 
 from harness.measure.blocks import Block, complete_blocks
-from harness.records import Measurement, SampleRecord, SampleScores, TimingRecord, TrainingRecord, UnitRecord
+from harness.records import (
+    Measurement,
+    MeasurementKey,
+    SampleRecord,
+    SampleScores,
+    TimingRecord,
+    TrainingRecord,
+    UnitRecord,
+    last_measurements,
+)
 from harness.store import Run
 from harness.study import Study
 
@@ -31,8 +40,7 @@ class Facts:
     timed: tuple[str, ...]
     """Scopes that the study asks to time."""
     blocks: Sequence[Block]
-    measurements: Mapping[tuple[str, int | None, str, str], Measurement]
-    """By generator, seed, metric, scope."""
+    measurements: Mapping[MeasurementKey, Measurement]
     scores: Mapping[tuple[str, int, str], Mapping[int, float]]
     """By generator, seed, metric: one value per sample id."""
     nfe: Mapping[str, frozenset[int | None]]
@@ -58,7 +66,7 @@ class Facts:
             asked=study.metrics,
             timed=study.latency.timed,
             blocks=complete_blocks(run.read(TimingRecord)),
-            measurements={(r.generator, r.seed, r.metric, r.scope): r for r in run.read(Measurement)},
+            measurements=last_measurements(run.read(Measurement)),
             scores={
                 (r.generator, r.seed, r.metric): dict(zip(r.sample_ids, r.values, strict=True))
                 for r in run.read(SampleScores)

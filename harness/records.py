@@ -7,12 +7,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable
-from typing import Any, ClassVar, Literal, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+if TYPE_CHECKING:
+    import pandas as pd
+
 SCHEMA_VERSION = 1
 
+Whole = Annotated[int, Field(ge=-(2**63), lt=2**63)]
+"""A whole number that tables of every format can hold."""
 Launched = TypeVar("Launched", bound="LaunchedRecord")
 VerdictWord = Literal["supported", "refuted", "inconclusive", "faster-but-worse", "not-comparable"]
 
@@ -268,7 +273,7 @@ class Measurement(Record):
 
     generator: str
     """Name of the generator, or ``real`` for held-out real clips."""
-    seed: int | None = None
+    seed: Whole | None = None
     """Training seed; None where it does not apply."""
     metric: str
     """``flops``, ``peak_memory_bytes[resident]``, ``latency_s``, ``fvd[transnetv2]`` ..."""
@@ -282,7 +287,7 @@ class Measurement(Record):
     """Lower end of the interval named by ``method``."""
     hi: float | None = None
     """Upper end."""
-    n: int | None = None
+    n: Whole | None = None
     """Number of independent observations behind the value."""
     method: str = ""
     """How value and interval came about, in a few words."""
@@ -300,6 +305,53 @@ class Measurement(Record):
         if self.value is not None and self.reason:
             raise ValueError(f"{self.metric}: a value and a reason for its absence exclude each other")
         return self
+
+
+MeasurementKey = tuple[str, int | None, str, str]
+"""Generator, seed, metric, scope."""
+
+
+def last_measurements(records: Iterable[Measurement]) -> dict[MeasurementKey, Measurement]:
+    """The last measurement of every (generator, seed, metric, scope), in the order in which these first appeared.
+
+    What was measured or scored again is appended; what stands before is superseded.
+
+    >>> first = Measurement(generator="tpdiff", seed=0, metric="nfe", scope="video", unit="1", value=30)
+    >>> again = first.model_copy(update={"value": 31})
+    >>> [record.value for record in last_measurements([first, again]).values()]
+    [31]
+    """
+    return {(record.generator, record.seed, record.metric, record.scope): record for record in records}
+
+
+class Readable(Protocol):
+    """What :func:`load` needs of a :class:`harness.store.Run`, which is built on this module."""
+
+    @property
+    def name(self) -> str: ...
+
+    def read(self, kind: type[Measurement]) -> list[Measurement]: ...
+
+    def environment(self) -> dict[str, Any] | None: ...
+
+
+def load(run: Readable) -> pd.DataFrame:
+    """The measurements of a run as a table, one row each; what was measured again counts once, the last time.
+
+    Args:
+        run: ``harness.store.Run.open(folder)``.
+
+    Returns:
+        The columns and types of :data:`harness.measurement_table.COLUMNS`. A missing value is ``NA``, with its reason
+        in ``reason_if_null``. Rows of equal ``fingerprint`` may be compared over runs.
+
+    Raises:
+        TpbenchError: a file of the run cannot be read, or is of a newer tpbench; names file and line.
+    """
+    from harness.measurement_table import table
+
+    records = last_measurements(run.read(Measurement)).values()
+    return table(records, run=run.name, environment=run.environment())
 
 
 def cost(

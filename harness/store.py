@@ -24,6 +24,7 @@ from filelock import FileLock
 from pydantic import ValidationError
 
 from harness.errors import TpbenchError, UsageError
+from harness.input_files import read_yaml
 from harness.records import SCHEMA_VERSION, Record, Verdict
 
 R = TypeVar("R", bound=Record)
@@ -86,6 +87,34 @@ class Run:
         return cls(root)
 
     @property
+    def name(self) -> str:
+        """``<study>/<run folder>``: what tables call the run."""
+        return f"{self.study().get('name') or 'unnamed study'}/{self.root.resolve().name}"
+
+    def study(self) -> dict[str, Any]:
+        """The study as it stands in the folder, not resolved: a reader need not have the generators that made the run.
+
+        Raises:
+            UsageError: study.yaml is no study.
+        """
+        path = self.root / "study.yaml"
+        data = read_yaml(path)
+        if not isinstance(data, dict):
+            raise UsageError(f"{path} is no study: expected keys and values at the top, got {type(data).__name__}.")
+        return data
+
+    def environment(self) -> dict[str, Any] | None:
+        """environment.json; None if the run has none.
+
+        Raises:
+            TpbenchError: it is no JSON object.
+        """
+        data = self.read_json("environment.json")
+        if data is not None and not isinstance(data, dict):
+            raise TpbenchError(f"{self.root / 'environment.json'} is no environment: expected an object at the top.")
+        return data
+
+    @property
     def checkpoints(self) -> Path:
         return self.root / "checkpoints"
 
@@ -136,9 +165,10 @@ class Run:
                 data = json.loads(line)
             except json.JSONDecodeError:
                 continue
-            if data.get("schema_version", 0) > SCHEMA_VERSION:
+            version = data.get("schema_version") if isinstance(data, dict) else None
+            if isinstance(version, int) and version > SCHEMA_VERSION:
                 raise TpbenchError(
-                    f"{path}:{number} has schema version {data['schema_version']}, this tpbench knows up to "
+                    f"{path}:{number} has schema version {version}, this tpbench knows up to "
                     f"{SCHEMA_VERSION}. Upgrade tpbench to read this run."
                 )
             try:
@@ -168,9 +198,23 @@ class Run:
         write_atomically(self.root / name, json.dumps(data, indent=2, sort_keys=True, allow_nan=False) + "\n")
 
     def read_json(self, name: str) -> Any:
-        """Read ``<name>`` at the top of the run folder; None if it is not there."""
+        """Read ``<name>`` at the top of the run folder; None if it is not there.
+
+        Raises:
+            TpbenchError: it is no JSON; names file and line.
+        """
         path = self.root / name
-        return json.loads(path.read_text()) if path.is_file() else None
+        if not path.is_file():
+            return None
+        try:
+            return json.loads(path.read_text(encoding="utf-8"))
+        except json.JSONDecodeError as error:
+            raise TpbenchError(
+                f"{path}:{error.lineno} is no JSON: {error.msg}. It was cut short or edited; "
+                "the command that made the run writes it again."
+            ) from error
+        except UnicodeDecodeError as error:
+            raise TpbenchError(f"{path} is no text: {error}. The command that made the run writes it again.") from error
 
     def verdicts(self) -> list[Verdict]:
         """The verdicts in claims.json; empty before the claims were judged."""

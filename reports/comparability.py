@@ -123,6 +123,12 @@ def _surroundings(data: RunData) -> Iterable[Condition]:
     else:
         why = "All units ran in one environment."
         yield Condition(what="Machine and versions", state="same", values=(), why=why)
+    if data.sealed:
+        why = "Every line is what it was when the run ended (seal.json)."
+        yield Condition(what="Records", state="same", values=(), why=why)
+    else:
+        why = "No seal: the run has not ended, or an older tpbench made it. An edit would not be seen."
+        yield Condition(what="Records", state="unknown", values=(), why=why)
     source = data.environment.get("source")
     if isinstance(source, dict) and source.get("dirty"):
         why = "The code had changes that its commit does not hold: nobody can check this commit out and repeat the run."

@@ -6,60 +6,17 @@ with its reason beside it. Text that a spreadsheet would run as a formula gets a
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
-import pandas as pd
-
+from harness.measurement_table import table
 from harness.store import Run, harmless, write_atomically
 from reports.load import RunData, load
-
-COLUMNS = (
-    "run",
-    "generator",
-    "seed",
-    "metric",
-    "scope",
-    "unit",
-    "value",
-    "lo",
-    "hi",
-    "n",
-    "method",
-    "higher_is_better",
-    "reason_if_null",
-    "protocol",
-)
-
-
-def table(data: RunData) -> pd.DataFrame:
-    """The measurements with the columns of :data:`COLUMNS`; numbers stay numbers, missing is None."""
-    rows = [
-        {
-            "run": data.name,
-            "generator": record.generator,
-            "seed": record.seed,
-            "metric": record.metric,
-            "scope": record.scope,
-            "unit": record.unit,
-            "value": record.value,
-            "lo": record.lo,
-            "hi": record.hi,
-            "n": record.n,
-            "method": record.method,
-            "higher_is_better": record.higher_is_better,
-            "reason_if_null": record.reason,
-            "protocol": json.dumps(record.protocol, sort_keys=True, ensure_ascii=False),
-        }
-        for record in data.measurements
-    ]
-    return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object)
 
 
 def text(data: RunData) -> str:
     """The content of results.csv."""
-    frame = table(data).map(harmless)
-    return frame.to_csv(index=False, lineterminator="\n")
+    frame = table(data.measurements, run=data.name, environment=data.environment)
+    return frame.astype(object).map(harmless).to_csv(index=False, lineterminator="\n")
 
 
 def write(run: Run) -> Path:

@@ -13,6 +13,7 @@ from typing import Any, TypeVar
 
 import yaml
 
+from harness.errors import TpbenchError
 from harness.records import (
     HygieneRecord,
     Measurement,
@@ -22,8 +23,10 @@ from harness.records import (
     TrainingRecord,
     UnitRecord,
     Verdict,
+    last_measurements,
     last_tries,
 )
+from harness.sealing import is_sealed, require_whole
 from harness.store import Run
 
 T = TypeVar("T")
@@ -58,6 +61,8 @@ class RunData:
     samples: tuple[SampleRecord, ...]
     scores: tuple[SampleScores, ...]
     hygiene: tuple[HygieneRecord, ...]
+    sealed: bool
+    """Whether it is known that the records are what they were when the run ended."""
     units: tuple[UnitRecord, ...]
     problems: tuple[Problem, ...]
 
@@ -120,14 +125,16 @@ def load(run: Run) -> RunData:
     """Read a run folder.
 
     Raises:
-        TpbenchError: a record has a newer schema than this tpbench, or is none at all.
+        TpbenchError: a record has a newer schema than this tpbench, is none at all, or is not what it was when the
+            run ended; names file and line.
     """
+    require_whole(run)
     problems: list[Problem] = []
 
     def attempt(read: Callable[[], T], file: str, instead: T) -> T:
         try:
             return read()
-        except (ValueError, TypeError, OSError, yaml.YAMLError) as error:
+        except (TpbenchError, ValueError, TypeError, OSError, yaml.YAMLError) as error:
             first = str(error).splitlines()[0] if str(error) else type(error).__name__
             problems.append(Problem(what="unreadable file", where=file, why=first))
             return instead
@@ -179,19 +186,16 @@ def load(run: Run) -> RunData:
         environment=environment,
         status=status,
         verdicts=verdicts,
-        measurements=last_of_each(run.read(Measurement), _identity),
+        measurements=tuple(last_measurements(run.read(Measurement)).values()),
         training=last_of_each(run.read(TrainingRecord), lambda r: (r.generator, r.seed, r.step)),
         timings=tuple(last_tries(run.read(TimingRecord))),
         samples=last_of_each(run.read(SampleRecord), lambda r: (r.generator, r.seed, r.sample_id)),
         scores=last_of_each(run.read(SampleScores), lambda r: (r.generator, r.seed, r.metric)),
         hygiene=hygiene,
+        sealed=is_sealed(run),
         units=units,
         problems=tuple(problems),
     )
-
-
-def _identity(record: Measurement) -> Hashable:
-    return record.generator, record.seed, record.metric, record.scope
 
 
 def _mapping(data: Any) -> dict[str, Any]:

@@ -27,6 +27,7 @@ from harness.environment import collect
 from harness.fingerprint import compare
 from harness.records import Measurement, UnitRecord
 from harness.registry import find
+from harness.sealing import break_seal, seal
 from harness.store import Run, write_atomically
 from harness.study import Study, load_study, locate
 
@@ -105,7 +106,10 @@ def carry_out(
             finished_at=None if state == "running" else now(),
         )
         run.write_json("status.json", status)
+        if state != "running":
+            seal(run)
 
+    break_seal(run)
     set_state("running")
     try:
         code = execute(study, run, progress=Progress(), jobs=jobs)

@@ -11,6 +11,7 @@ from harness.cli import main
 from harness.console import PIPED_WIDTH
 from harness.errors import UnitError
 from harness.input_files import read_yaml
+from harness.sealing import is_sealed, spoiled
 from harness.store import Run
 from harness.study import Study
 
@@ -59,6 +60,20 @@ def test_a_run_writes_its_folder_and_prints_verdicts_and_pages(
     assert status["command"] == "tpbench run quick"
     assert status["started_at"] <= status["finished_at"]
     assert status["units"]["done"] == status["units"]["total"] > 0
+    assert is_sealed(run)
+    assert spoiled(run) == []
+
+
+def test_a_run_that_goes_on_breaks_its_seal_and_seals_again_at_its_end(
+    tpbench: Tpbench, driver: FakeDriver, tmp_path: Path
+) -> None:
+    tpbench("run", "quick")
+    run = only_run(tmp_path)
+    run.append(failed("score/x/0", "something was added"))
+    assert spoiled(run)
+    tpbench("run", "quick")
+    assert is_sealed(run)
+    assert spoiled(run) == []
 
 
 def test_json_is_one_document_on_stdout_whatever_libraries_print(

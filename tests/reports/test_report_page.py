@@ -17,6 +17,7 @@ import pytest
 
 from harness.errors import TpbenchError
 from harness.records import Measurement, TrainingRecord, UnitRecord
+from harness.sealing import seal
 from harness.store import Run
 from reports import html
 from reports.load import load
@@ -305,6 +306,26 @@ def test_a_sample_outside_of_the_run_folder_is_not_opened(synthetic_run: Callabl
     path.write_text("".join(json.dumps(record) + "\n" for record in records))
     _, page = render(run)
     assert "lies outside of the run folder" in page.text
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda text: text.replace('"loss":', '"loss": 1', 1), r"training\.jsonl:1 was changed"),
+        (lambda text: text[:-200], r"training\.jsonl:48 was changed"),
+        (lambda text: text + text.partition("\n")[0] + "\n", r"training\.jsonl:49 was added"),
+    ],
+)
+def test_records_that_were_edited_or_cut_short_after_the_end_stop_the_report(
+    synthetic_run: Callable[..., Run], change: Callable[[str], str], told: str
+) -> None:
+    run = synthetic_run(videos=1)
+    seal(run)
+    html.write(run)
+    file = run.root / "records" / "training.jsonl"
+    file.write_text(change(file.read_text()))
+    with pytest.raises(TpbenchError, match=told):
+        html.write(run)
 
 
 def test_a_run_of_a_newer_schema_is_refused(synthetic_run: Callable[..., Run]) -> None:
