@@ -27,8 +27,12 @@ test: $(VENV)/.test  ## the whole test suite, doctests included
 	@$(BIN)/tpbench weights fetch || echo "no weights: the tests that need them will fail" >&2
 	$(BIN)/python -m pytest -n $(JOBS) --dist loadscope --no-loadscope-reorder $(ARGS)
 
-bench: $(VENV)/.test  ## speed and memory, measured; not part of the suite
+bench: $(VENV)/.test  ## speed and memory, measured; with BASE=<commit> this tree against that one
+ifdef BASE
+	$(BIN)/python benchmarks/compare_trees.py $(BASE) $(ARGS)
+else
 	$(BIN)/python -m pytest benchmarks -o python_files='bench_*.py' $(ARGS)
+endif
 
 lint: $(VENV)/.test  ## style and form
 	$(BIN)/ruff check .
