@@ -106,7 +106,9 @@ def quality_table(verdicts: Sequence[Verdict], measurements: Sequence[Measuremen
     """One row per score that a verdict names: both sides, the real clips, and what the guards say of it."""
     from rich.text import Text
 
-    last = {(record.generator, record.metric, record.seed): record for record in measurements}
+    from harness.records import last_measurements
+
+    last = last_measurements(measurements).values()
     sides = list(dict.fromkeys(side for item in verdicts for side in (item.control, item.candidate)))
     guards: dict[str, list[str]] = {}
     for verdict in verdicts:
@@ -119,7 +121,7 @@ def quality_table(verdicts: Sequence[Verdict], measurements: Sequence[Measuremen
         table.add_column(column, overflow="fold")
     for metric, outcomes in guards.items():
         several = [
-            [record for (name, what, _), record in last.items() if (name, what) == (side, metric)]
+            [record for record in last if (record.generator, record.metric) == (side, metric)]
             for side in (*sides, "real")
         ]
         if any(record.value is not None for records in several for record in records) or outcomes:
