@@ -177,15 +177,15 @@ class Run:
                 raise TpbenchError(f"{path}:{number} is no {kind.__name__}: {error}") from error
         return records
 
-    def torn_lines(self) -> int:
-        """How many lines a kill cut short, over all record files."""
-        torn = 0
+    def torn_lines(self) -> list[tuple[str, int]]:
+        """File (relative to the folder) and number, from 1, of every line of a record file that was cut short."""
+        torn = []
         for path in sorted((self.root / "records").glob("*.jsonl")):
-            for line in _lines(path):
+            for number, line in enumerate(_lines(path), start=1):
                 try:
                     json.loads(line)
                 except json.JSONDecodeError:
-                    torn += 1
+                    torn.append((path.relative_to(self.root).as_posix(), number))
         return torn
 
     def sweep(self) -> None:

@@ -277,14 +277,17 @@ class Study(_Section):
         """Labels of the generators that are trained themselves."""
         return tuple(entry.label for entry in self.generators if entry.weights_of is None)
 
-    def digest(self) -> str:
-        """Identity of everything that decides what is computed: 8 hex digits over the resolved study.
+    def identity(self) -> dict[str, Any]:
+        """Everything that decides what is computed.
 
         What is judged, shown or estimated afterwards does not count, nor does the time-out.
         """
         cosmetic = {"description", "reference", "reports", "claims", "unit_timeout_s"}
-        content = self.model_dump(mode="json", exclude=cosmetic)
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()[:8]
+        return self.model_dump(mode="json", exclude=cosmetic)
+
+    def digest(self) -> str:
+        """8 hex digits over :meth:`identity`."""
+        return hashlib.sha256(json.dumps(self.identity(), sort_keys=True).encode()).hexdigest()[:8]
 
     def to_yaml(self) -> str:
         """The resolved study, ready to run again."""

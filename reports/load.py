@@ -170,15 +170,14 @@ def load(run: Run) -> RunData:
         for look in hygiene
         if look.warnings
     ]
-    if torn := run.torn_lines():
-        lines = "one line was" if torn == 1 else f"{torn} lines were"
-        problems.append(
-            Problem(
-                what="torn record",
-                where="records/",
-                why=f"{lines} cut short by a kill and left out; resuming redoes it.",
-            )
+    problems += [
+        Problem(
+            what="torn record",
+            where=f"{file}:{line}",
+            why="The line was cut short by a kill and left out; resuming redoes it.",
         )
+        for file, line in run.torn_lines()
+    ]
     return RunData(
         root=run.root,
         study=study,

@@ -69,7 +69,7 @@ def test_a_line_torn_at_any_byte_costs_only_itself(tmp_path: Path) -> None:
         run.append(unit("after"))
         complete = cut == len(whole) - 1
         assert [record.unit for record in run.read(UnitRecord)] == ["first", *["torn"] * complete, "after"]
-        assert run.torn_lines() == (0 if complete or cut == start else 1)
+        assert run.torn_lines() == ([] if complete or cut == start else [("records/units.jsonl", 2)])
 
 
 def test_a_file_that_was_created_and_never_written_holds_nothing(tmp_path: Path) -> None:
@@ -77,7 +77,7 @@ def test_a_file_that_was_created_and_never_written_holds_nothing(tmp_path: Path)
     (tmp_path / "records").mkdir()
     (tmp_path / "records" / "units.jsonl").touch()
     assert run.read(UnitRecord) == []
-    assert run.torn_lines() == 0
+    assert run.torn_lines() == []
 
 
 def test_text_with_exotic_line_separators_stays_one_record(tmp_path: Path) -> None:
@@ -85,7 +85,7 @@ def test_text_with_exotic_line_separators_stays_one_record(tmp_path: Path) -> No
     run = Run(tmp_path)
     run.append(unit("a", status="failed", reason=reason))
     assert run.read(UnitRecord)[0].reason == reason
-    assert run.torn_lines() == 0
+    assert run.torn_lines() == []
 
 
 def test_a_record_of_a_newer_schema_is_refused_by_name(tmp_path: Path) -> None:

@@ -266,7 +266,8 @@ def test_a_torn_line_is_told(synthetic_run: Callable[..., Run]) -> None:
     with open(run.root / "records" / "training.jsonl", "a") as file:
         file.write('{"generator": "tpd')
     _, page = render(run)
-    assert "one line was cut short by a kill" in page.text
+    assert "records/units.jsonl:" in page.text
+    assert "The line was cut short by a kill" in page.text
 
 
 def test_only_the_last_attempt_of_a_unit_and_of_a_block_counts(synthetic_run: Callable[..., Run]) -> None:
