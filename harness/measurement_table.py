@@ -48,7 +48,7 @@ def table(measurements: Iterable[Measurement], *, run: str, environment: Mapping
     >>> row["value"], row["seed"], row["fingerprint"]
     (np.float64(4.5), <NA>, '44136fa355b3')
     """
-    prints = {what: fingerprint(environment, what=what) for what in EFFECTS} if environment else {}
+    prints = fingerprints(environment)
     rows = [
         {
             "run": run,
@@ -70,3 +70,8 @@ def table(measurements: Iterable[Measurement], *, run: str, environment: Mapping
         for record in measurements
     ]
     return pd.DataFrame(rows, columns=list(COLUMNS), dtype=object).astype(dict(COLUMNS))
+
+
+def fingerprints(environment: Mapping[str, Any] | None) -> dict[str, str]:
+    """The digest of an environment for each kind of number; empty without one."""
+    return {what: fingerprint(environment, what=what) for what in EFFECTS} if environment else {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from harness import console
@@ -38,19 +39,20 @@ def list_plugins(kind: str | None, *, check: bool, as_json: bool) -> int:
     return BROKEN if any(errors.values()) else 0
 
 
-def render(root: Path, *, figures: bool, as_json: bool) -> int:
-    """Write the reports that the run's study names, from its records alone.
+def render(root: Path, *, formats: Sequence[str], figures: bool, as_json: bool) -> int:
+    """Write the reports named in ``formats``, else those that the run's study names, from its records alone.
 
     The study is read but not resolved: a reader need not have the generators that made the run.
     """
-    from harness.input_files import read_yaml
     from harness.records import Measurement
     from harness.registry import find
     from harness.store import Run
 
     run = Run.open(root)
-    names = [*read_yaml(run.root / "study.yaml").get("reports", ["csv", "html"]), *(["figures"] if figures else [])]
-    pages = {name: find("reporters", name, where=f"{root}/study.yaml: reports").load()(run) for name in names}
+    named, where = (formats, "--format") if formats else (run.study().get("reports"), f"{root}/study.yaml: reports")
+    names = [*(["csv", "html"] if named is None else named), *(["figures"] if figures else [])]
+    writers = {name: find("reporters", name, where=where).load() for name in names}
+    pages = {name: write(run) for name, write in writers.items()}
     verdicts = run.verdicts()
     if as_json:
         console.print_json(

@@ -18,9 +18,15 @@ def report_command(
     figures: Annotated[
         bool, typer.Option("--figures", help="Also figures for papers: RUN/figures/*.pdf, .svg, .png and captions.")
     ] = False,
+    formats: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--format", metavar="NAME", help="A reporter of `tpbench list reporters`. Repeatable; default: the study's."
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Render the reports of a run again. Reads records, computes no score."""
     from harness.commands.inspection import render
 
-    raise typer.Exit(render(run, figures=figures, as_json=as_json))
+    raise typer.Exit(render(run, formats=formats or [], figures=figures, as_json=as_json))
