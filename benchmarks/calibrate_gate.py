@@ -1,0 +1,125 @@
+"""Does the gate keep its word on time? Runs of the same code against each other, and against code that does 10 % more.
+
+A pair is a baseline and a run, each of three process launches, all of the baseline's before the run's as in life; then
+both again in turn, launch by launch, for the gate's second look. A launch is a fresh fork of a parent that has imported
+torch and used no thread: it builds the tiny U-Net, warms up until calls agree, and times blocks of two calls. A call is
+ten forward passes; slower code takes eleven.
+
+Two steps, so that nobody can tune the gate on what it is judged by: ``collect`` records every block value of every pair
+and judges nothing; ``judge`` asks the gate as it is committed. Fixed before the first pair: the sizes, the pairs 0 to
+199 of equal and 0 to 99 of slower code, one of each, none repeated; the gate's own defaults. Alarms may be as many as an
+exact binomial test at 5 % allows of a true rate of 5 %, slow-downs found as few as it allows of 95 %. By hand, on a quiet
+machine, resumable::
+
+    python benchmarks/calibrate_gate.py collect OUT_DIR      # about half an hour on one core
+    python benchmarks/calibrate_gate.py judge OUT_DIR
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from baselines.backbones.tiny_unet import build
+from harness.environment import collect as environment
+from harness.generator import ClipShape
+from harness.measure.timings import settled
+from harness.store import write_atomically
+
+PAIRS = {"same": 200, "slower": 100}
+LAUNCHES = 3
+BLOCKS, CALLS = 5, 2
+WARMUP = 30
+"""Calls at most before the blocks begin."""
+PASSES = {"same": 10, "slower": 11}
+SHAPE = ClipShape(channels=1, frames=2, height=8, width=8)
+Launch = list[float]
+"""Mean seconds of a call in each block."""
+
+
+def launch(passes: int, seed: int) -> Launch:
+    """The block values of one fresh process."""
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reading)
+        with os.fdopen(writing, "w") as pipe:
+            json.dump(_timed(passes, seed), pipe)
+        os._exit(0)
+    os.close(writing)
+    with os.fdopen(reading) as pipe:
+        told = pipe.read()
+    _, status = os.waitpid(child, 0)
+    if status:
+        raise RuntimeError(f"a launch ended with status {status}")
+    values: Launch = json.loads(told)
+    return values
+
+
+def _timed(passes: int, seed: int) -> Launch:
+    torch.set_num_threads(1)
+    network = build(shape=SHAPE, vocabulary=32, seed=seed, width=16).eval()
+    clips = torch.randn(1, SHAPE.channels, SHAPE.frames, SHAPE.height, SHAPE.width)
+    times, tokens, positions = (
+        torch.full((1,), 0.5),
+        torch.zeros(1, 6, dtype=torch.long),
+        torch.arange(SHAPE.frames).float(),
+    )
+
+    def call() -> float:
+        start = time.perf_counter()
+        with torch.no_grad():
+            for _ in range(passes):
+                network(clips, times, tokens, positions)
+        return time.perf_counter() - start
+
+    warmed: list[float] = []
+    while len(warmed) < WARMUP and not settled(warmed):
+        warmed.append(call())
+    return [sum(call() for _ in range(CALLS)) / CALLS for _ in range(BLOCKS)]
+
+
+def collect(kind: str, number: int) -> dict[str, Any]:
+    """All block values of one pair."""
+    passes = {"base": PASSES["same"], "head": PASSES[kind]}
+    first = {side: [launch(passes[side], number) for _ in range(LAUNCHES)] for side in ("base", "head")}
+    again: dict[str, list[Launch]] = {"base": [], "head": []}
+    for turn in range(LAUNCHES):
+        for side in ("base", "head") if turn % 2 == 0 else ("head", "base"):
+            again[side].append(launch(passes[side], number))
+    return {"kind": kind, "pair": number, "first": first, "again": again}
+
+
+def gather(out: Path) -> None:
+    """Collect what is missing, equal and slower code in turn, so that a change of the machine falls on both."""
+    file = out / "pairs.jsonl"
+    done = {(pair["kind"], pair["pair"]) for pair in read(out)}
+    if not done:
+        write_atomically(out / "environment.json", json.dumps(environment(), indent=2, sort_keys=True) + "\n")
+    for number in range(max(PAIRS.values())):
+        for kind in (kind for kind, count in PAIRS.items() if number < count and (kind, number) not in done):
+            pair = collect(kind, number)
+            with file.open("a") as lines:
+                lines.write(json.dumps(pair) + "\n")
+        if number % 10 == 9:
+            print(f"{number + 1} of {max(PAIRS.values())} pairs", flush=True)
+
+
+def read(out: Path) -> list[dict[str, Any]]:
+    file = out / "pairs.jsonl"
+    return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+
+
+STEPS: dict[str, Callable[[Path], None]] = {"collect": gather}
+
+if __name__ == "__main__":
+    step, folder = sys.argv[1], Path(sys.argv[2])
+    folder.mkdir(parents=True, exist_ok=True)
+    STEPS[step](folder)
