@@ -95,8 +95,8 @@ def validation_message(error: ValidationError, model: type[BaseModel], path: Pat
 
 def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[str]:
     for part in location:
-        if isinstance(part, int):
-            continue
+        if isinstance(part, int) or part not in model.model_fields:
+            continue  # the number in a list, the key of a mapping
         annotation: Any = model.model_fields[part].annotation
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))

@@ -266,7 +266,7 @@ def test_a_torn_line_is_told(synthetic_run: Callable[..., Run]) -> None:
     with open(run.root / "records" / "training.jsonl", "a") as file:
         file.write('{"generator": "tpd')
     _, page = render(run)
-    assert "records/units.jsonl:" in page.text
+    assert "records/training.jsonl:" in page.text
     assert "The line was cut short by a kill" in page.text
 
 
