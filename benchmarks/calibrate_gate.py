@@ -5,11 +5,11 @@ both again in turn, launch by launch, for the gate's second look. A launch is a 
 torch and used no thread: it builds the tiny U-Net, warms up until calls agree, and times blocks of two calls. A call is
 ten forward passes; slower code takes eleven.
 
-Two steps, so that nobody can tune the gate on what it is judged by: ``collect`` records every block value of every pair
-and judges nothing; ``judge`` asks the gate as it is committed. Fixed before the first pair: the sizes, the pairs 0 to
-199 of equal and 0 to 99 of slower code, one of each, none repeated; the gate's own defaults. Alarms may be as many as an
-exact binomial test at 5 % allows of a true rate of 5 %, slow-downs found as few as it allows of 95 %. By hand, on a quiet
-machine, resumable::
+Two steps, so that nobody can tune the gate on what it is judged by: ``collect`` records every block value of every
+pair and judges nothing; ``judge`` asks the gate as it is committed. Fixed before the first pair: the sizes, the pairs 0
+to 199 of equal and 0 to 99 of slower code, one of each, none repeated; the gate's own defaults. Alarms may be as many
+as an exact binomial test at 5 % allows of a true rate of 5 %, slow-downs found as few as it allows of 95 %. By hand, on
+a quiet machine, resumable::
 
     python benchmarks/calibrate_gate.py collect OUT_DIR      # about half an hour on one core
     python benchmarks/calibrate_gate.py judge OUT_DIR
