@@ -21,19 +21,24 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
+from scipy.stats import binom
 
 from baselines.backbones.tiny_unet import build
 from harness.environment import collect as environment
+from harness.gating.limits import compare_blocks, judge_timings
+from harness.gating.observed import Blocks
+from harness.gating.thresholds import Timings
 from harness.generator import ClipShape
 from harness.measure.timings import settled
 from harness.store import write_atomically
 
 PAIRS = {"same": 200, "slower": 100}
+ALARMS, FOUND, SIGNIFICANCE = 0.05, 0.95, 0.05
 LAUNCHES = 3
 BLOCKS, CALLS = 5, 2
 WARMUP = 30
@@ -117,7 +122,58 @@ def read(out: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
 
 
-STEPS: dict[str, Callable[[Path], None]] = {"collect": gather}
+def blocks(launches: Sequence[Launch]) -> Blocks:
+    values = tuple(value for one in launches for value in one)
+    numbers = tuple(number for number, one in enumerate(launches) for _ in one)
+    return Blocks(generator="tiny-unet", seed=0, scope="end_to_end", values=values, launches=numbers)
+
+
+def looks(pair: dict[str, Any]) -> dict[str, bool]:
+    """Which of the gate's steps take the run for slower."""
+    limits = Timings()
+    base, head = (blocks(pair["first"][side]) for side in ("base", "head"))
+    again = {side: blocks(pair["again"][side]) for side in ("base", "head")}
+    p_value = compare_blocks(base, head).test.value
+
+    def fails(before: Blocks, now: Blocks) -> bool:
+        return judge_timings([compare_blocks(before, now)], limits)[0].state == "failed"
+
+    first = fails(base, head)
+    return {
+        "the test alone": p_value is not None and p_value <= limits.level,
+        "the first look: test, 5 % and 1 ms": first,
+        "the gate, the run measured again": first and fails(base, again["head"]),
+        "the gate, both measured again in turn": first and fails(again["base"], again["head"]),
+    }
+
+
+def summary(pairs: Sequence[dict[str, Any]]) -> str:
+    """How often each step of the gate calls a run slower, held against what is asked of it."""
+    lines = []
+    for kind, wanted in PAIRS.items():
+        own = [looks(pair) for pair in pairs if pair["kind"] == kind]
+        what = "pairs of the same code taken for slower" if kind == "same" else "pairs with 10 % more work found"
+        lines.append(f"{what}:")
+        for step in own[0] if own else ():
+            hits, count = sum(one[step] for one in own), len(own)
+            if kind == "same":
+                p_value, asked = float(binom.sf(hits - 1, count, ALARMS)), f"at most {ALARMS:.0%}"
+            else:
+                p_value, asked = float(binom.cdf(hits, count, FOUND)), f"at least {FOUND:.0%}"
+            word = "accepted" if p_value >= SIGNIFICANCE else "REJECTED"
+            if count < wanted:
+                word = f"unfinished, {wanted - count} pairs to go"
+            lines.append(f"  {step}: {hits} of {count} (asked {asked}), exact binomial p = {p_value:.3f}: {word}")
+    return "\n".join(lines)
+
+
+def judge(out: Path) -> None:
+    text = summary(read(out))
+    write_atomically(out / "summary.txt", text + "\n")
+    print(text)
+
+
+STEPS: dict[str, Callable[[Path], None]] = {"collect": gather, "judge": judge}
 
 if __name__ == "__main__":
     step, folder = sys.argv[1], Path(sys.argv[2])
