@@ -151,6 +151,6 @@
   }
 
   addEventListener("beforeprint", () => {
-    for (const part of all("details")) part.open = true;
+    for (const part of all("details")) part.open = !part.closest(".screen");
   });
 })();
