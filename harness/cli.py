@@ -13,7 +13,8 @@ from typing import Annotated
 import typer
 
 from harness.errors import TpbenchError
-from harness.verbs import installed, plugins, reporting, scoring, studies
+from harness.printable import printable
+from harness.verbs import comparing, installed, plugins, reporting, scoring, studies
 
 app = typer.Typer(
     name="tpbench",
@@ -22,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (studies, scoring, reporting, installed, plugins):
+for part in (studies, scoring, reporting, comparing, installed, plugins):
     app.add_typer(part.app)
 
 
@@ -32,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     try:
         app(args=words, prog_name="tpbench", obj=words)
     except TpbenchError as error:
-        print(f"tpbench: {error}", file=sys.stderr)
+        print(printable(f"tpbench: {error}"), file=sys.stderr)
         raise SystemExit(error.exit_code) from None
 
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from harness.printable import printable
 from harness.rounding import three_digits
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def stderr() -> Console:
 
 def notice(text: str) -> None:
     """A line for the person at the terminal; never part of the result."""
-    print(text, file=sys.stderr, flush=True)
+    print(printable(text), file=sys.stderr, flush=True)
 
 
 def print_json(document: Any) -> None:
@@ -56,9 +57,9 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]
 
     table = _table(title)
     for column in columns:
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(printable(column)), overflow="fold")
     for row in rows:
-        table.add_row(*(Text(cell) for cell in row))
+        table.add_row(*(Text(printable(cell)) for cell in row))
     stdout().print(table)
 
 
@@ -66,7 +67,7 @@ def print_lines(lines: Sequence[str]) -> None:
     """Sentences on stdout, each folded at the console's width; text, never markup."""
     out = stdout()
     for line in lines:
-        out.print(line, markup=False, soft_wrap=False)
+        out.print(printable(line), markup=False, soft_wrap=False)
 
 
 def print_verdicts(verdicts: Sequence[Verdict], measurements: Sequence[Measurement]) -> None:
@@ -80,7 +81,7 @@ def print_verdicts(verdicts: Sequence[Verdict], measurements: Sequence[Measureme
     if scored.row_count:
         console.print(scored)
     for text in [*(f"{item.claim}: {item.why}" for item in verdicts), *unmeasured(verdicts)]:
-        console.print(text, markup=False, soft_wrap=False)
+        console.print(printable(text), markup=False, soft_wrap=False)
 
 
 def verdict_table(verdicts: Sequence[Verdict]) -> Table:
@@ -94,9 +95,9 @@ def verdict_table(verdicts: Sequence[Verdict]) -> Table:
     table.add_column("claimed", overflow="fold")
     for item in verdicts:
         table.add_row(
-            Text(item.claim),
+            Text(printable(item.claim)),
             Text(item.verdict, style=STYLES[item.verdict]),
-            Text("\n".join(evidence_line(evidence) for evidence in item.cost) or "nothing"),
+            Text(printable("\n".join(evidence_line(evidence) for evidence in item.cost) or "nothing")),
             Text(f"{item.threshold:g}x - {item.tolerance:.0%}"),
         )
     return table
@@ -118,7 +119,7 @@ def quality_table(verdicts: Sequence[Verdict], measurements: Sequence[Measuremen
                 said.append(evidence.outcome)
     table = _table("Quality: value (videos)")
     for column in ("metric", *sides, "real", "guard"):
-        table.add_column(column, overflow="fold")
+        table.add_column(Text(printable(column)), overflow="fold")
     for metric, outcomes in guards.items():
         several = [
             [record for record in last if (record.generator, record.metric) == (side, metric)]
@@ -126,7 +127,7 @@ def quality_table(verdicts: Sequence[Verdict], measurements: Sequence[Measuremen
         ]
         if any(record.value is not None for records in several for record in records) or outcomes:
             cells = [metric, *map(score_cell, several), ", ".join(outcomes)]
-            table.add_row(*map(Text, cells))
+            table.add_row(*(Text(printable(cell)) for cell in cells))
     return table
 
 
@@ -187,7 +188,8 @@ def _metric(evidence: Evidence) -> str:
 def _table(title: str) -> Table:
     from rich import box
     from rich.table import Table
+    from rich.text import Text
 
     # Markdown when piped: plain ASCII survives every log viewer, and an issue shows it as a table.
     style = box.ROUNDED if sys.stdout.isatty() else box.MARKDOWN
-    return Table(title=title, title_justify="left", box=style, expand=False)
+    return Table(title=Text(printable(title)), title_justify="left", box=style, expand=False)

@@ -32,6 +32,7 @@ Kind = Literal[
     "interpolators",
     "datasets",
     "reporters",
+    "comparers",
     "models",
     "planners",
 ]

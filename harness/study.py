@@ -215,6 +215,10 @@ class Reference(_Section):
     """Size of the finished run folder."""
 
 
+COSMETIC = frozenset({"description", "reference", "reports", "claims", "unit_timeout_s"})
+"""Keys of a study that decide nothing of what is computed."""
+
+
 class Study(_Section):
     """The resolved study."""
 
@@ -282,8 +286,7 @@ class Study(_Section):
 
         What is judged, shown or estimated afterwards does not count, nor does the time-out.
         """
-        cosmetic = {"description", "reference", "reports", "claims", "unit_timeout_s"}
-        return self.model_dump(mode="json", exclude=cosmetic)
+        return self.model_dump(mode="json", exclude=set(COSMETIC))
 
     def digest(self) -> str:
         """8 hex digits over :meth:`identity`."""

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import re
-
 from markupsafe import Markup
 
-_UNPRINTABLE = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069]")
-"""Control characters, and those that turn the direction of text beyond the box they stand in."""
+from harness.printable import printable
 
 
 def clean(text: object) -> str:
@@ -16,7 +13,7 @@ def clean(text: object) -> str:
     >>> clean("a\\u202eb\\x00") == "a\\ufffdb\\ufffd"
     True
     """
-    return _UNPRINTABLE.sub("\ufffd", str(text))
+    return printable(text)
 
 
 def isolated(text: object) -> Markup:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import io
+import re
+
 import pytest
 
-from harness.console import PIPED_WIDTH, print_verdicts
+from harness.console import PIPED_WIDTH, notice, print_lines, print_table, print_verdicts
 from harness.records import Evidence, Measurement, Verdict
 
 
@@ -60,3 +63,40 @@ def test_a_score_nobody_asked_for_is_a_line_with_its_reason_and_no_row(capsys: p
 def test_long_names_are_folded_into_the_width_of_a_pipe(capsys: pytest.CaptureFixture[str]) -> None:
     print_verdicts([verdict("c" * 64, GUARD.model_copy(update={"name": "m" * 120}))], SCORES)
     assert max(map(len, capsys.readouterr().out.splitlines())) <= PIPED_WIDTH
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("terminal", "no_colour", "coloured"), [(True, "", True), (True, "1", False), (False, "", False)]
+)
+def test_colours_are_for_a_terminal_that_wants_them(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, no_colour: str, coloured: bool
+) -> None:
+    stream = Terminal() if terminal else io.StringIO()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("NO_COLOR", no_colour)
+    monkeypatch.setenv("COLUMNS", "120")
+    print_verdicts([verdict("train-step-cost")], SCORES)
+    assert ("\x1b[31m" in stream.getvalue()) == coloured
+
+
+def test_escape_sequences_and_markup_of_a_run_do_nothing_on_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    evil = "\x1b]0;title\x07\x9b2J[red]\u202e\r"
+    stream = Terminal()
+    monkeypatch.setattr("sys.stdout", stream)
+    monkeypatch.setenv("NO_COLOR", "1")
+    print_table(evil, [evil], [[evil]])
+    print_lines([evil])
+    print_verdicts([verdict(evil, GUARD.model_copy(update={"name": evil}))], SCORES)
+    notice(evil)
+    written = stream.getvalue() + capsys.readouterr().err
+    assert not set("\x1b\x07\x9b\u202e\r") & set(re.sub(r"\x1b\[[\d;]*m", "", written))
+    assert "[red]" in written
