@@ -14,7 +14,7 @@ import typer
 
 from harness.errors import TpbenchError
 from harness.printable import printable
-from harness.verbs import comparing, installed, plugins, reporting, scoring, studies
+from harness.verbs import comparing, installed, plugins, reporting, scoring, serving, studies
 
 app = typer.Typer(
     name="tpbench",
@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (studies, scoring, reporting, comparing, installed, plugins):
+for part in (studies, scoring, reporting, comparing, serving, installed, plugins):
     app.add_typer(part.app)
 
 
