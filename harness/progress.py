@@ -118,6 +118,8 @@ class Progress:
                 TextColumn("{task.fields[note]}"),
                 console=self._console,
                 transient=True,
+                # A step may take minutes; rich forgets what lies 30 s back and would never know the time left.
+                speed_estimate_period=3600,
                 get_time=self._clock,
             )
             self._bars.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import re
 import time
 
 import pytest
@@ -98,3 +99,28 @@ def test_quiet_means_quiet() -> None:
     with Progress(console=target, quiet=True, patience_s=0.0).task("training", 1):
         pass
     assert stream.getvalue() == ""
+
+
+def test_the_time_left_is_known_even_where_a_step_takes_minutes() -> None:
+    target, stream = console(terminal=True)
+    clock = FakeClock()
+    with Progress(console=target, patience_s=0.05, clock=clock).task("all units", 5) as update:
+        time.sleep(0.2)
+        for done in (1, 2, 3):
+            clock.now = 90.0 * done
+            update(done)
+        time.sleep(0.3)
+    assert "0:03:00" in stream.getvalue()
+
+
+@pytest.mark.parametrize(("variable", "value"), [("NO_COLOR", "1"), ("TERM", "dumb")])
+def test_who_wants_no_colours_gets_none(monkeypatch: pytest.MonkeyPatch, variable: str, value: str) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv(variable, value)
+    stream = io.StringIO()
+    target = Console(file=stream, force_terminal=True, width=120)
+    with Progress(console=target, patience_s=0.05).task("training", 60) as update:
+        time.sleep(0.2)
+        update(20)
+        time.sleep(0.2)
+    assert not re.search(r"\x1b\[[\d;]*[34]\d[\d;]*m", stream.getvalue())
