@@ -61,10 +61,10 @@ def side(run: Recorded, quantity: Quantity) -> Side:
     known = run.quantities.get(quantity, ())
     values = [record.value for record in known if record.value is not None]
     if not known:
-        return Side(value=None, reason=f"{run.name} has no record of it")
+        return Side(value=None, reason="no record of it")
     if len(values) < len(known):
         reasons = dict.fromkeys(record.reason for record in known if record.reason)
-        return Side(value=None, reason=f"{run.name}: {'; '.join(map(str, reasons))}")
+        return Side(value=None, reason="; ".join(map(str, reasons)))
     if len(known) > 1:
         return Side(value=sum(values) / len(values), n=len(values))
     return Side(value=values[0], lo=known[0].lo, hi=known[0].hi, n=known[0].n)

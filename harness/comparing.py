@@ -179,7 +179,9 @@ def _state(
     base: Recorded, other: Recorded, quantity: Quantity, found: Sequence[Difference], before: Side, after: Side
 ) -> tuple[State, tuple[str, ...]]:
     generator, metric, _ = quantity
-    if reasons := tuple(one.reason for one in (before, after) if one.value is None):
+    if before.value is None and before.reason == after.reason:
+        return "missing", (f"both: {before.reason}",)
+    if reasons := tuple(f"{run.name}: {one.reason}" for run, one in ((base, before), (other, after)) if one.reason):
         return "missing", reasons
     kind = kind_of(metric)
     of_set = any((generator, metric) not in run.scores for run in (base, other))

@@ -24,11 +24,11 @@ def render(comparison: Comparison) -> str:
 
 
 def groups(rows: tuple[Row, ...]) -> list[tuple[str, list[Row]]]:
-    """Rows by generator, in the order in which generators appear."""
+    """Rows by generator, in the order in which generators appear; what is missing comes last."""
     found: dict[str, list[Row]] = {}
     for row in rows:
         found.setdefault(row.generator, []).append(row)
-    return list(found.items())
+    return [(name, sorted(own, key=lambda row: row.state == "missing")) for name, own in found.items()]
 
 
 def side(row: Row, which: str) -> str:

@@ -112,9 +112,13 @@ def changed(change: Change) -> str:
 
 
 def reasons(rows: Sequence[Row], state: str) -> list[str]:
-    """A line for each reason, with the numbers that it keeps apart."""
-    together: dict[str, dict[str, None]] = {}
+    """A line for each reason, with the metrics that it keeps apart and whose they are."""
+    together: dict[str, list[Row]] = {}
     for row in rows:
         if row.state == state:
-            together.setdefault("; ".join(row.why), {})[f"{row.generator} {named(row)}"] = None
-    return [f"{state}: {', '.join(names)}: {why}" for why, names in together.items()]
+            together.setdefault("; ".join(row.why), []).append(row)
+    lines = []
+    for why, several in together.items():
+        metrics, whose = (dict.fromkeys(getattr(row, key) for row in several) for key in ("metric", "generator"))
+        lines.append(f"{state}: {', '.join(metrics)} ({', '.join(whose)}): {why}")
+    return lines

@@ -37,7 +37,7 @@ def test_the_terminal_has_changes_with_intervals_and_reasons_of_what_is_missing(
     said = " ".join(outcome.out.replace("|", " ").split())
     assert "flops, video 7.000e+09 FLOP" in said or "flops, video 7e+09 FLOP" in said
     assert "0.500x (0.4" in said
-    assert "missing: tpdiff energy_j[gpu], video: " in said
+    assert "missing: energy_j[gpu] (tpdiff): both: no GPU" in said
     assert "\x1b" not in outcome.out
 
 
@@ -49,7 +49,7 @@ def test_strict_is_5_where_a_row_is_not_comparable(
     write_run(tmp_path / "b", card={"frames": 8})
     outcome = tpbench("compare", str(tmp_path / "a"), str(tmp_path / "b"), *strict)
     assert outcome.code == code
-    assert "not comparable: tpdiff sharpness" in outcome.out
+    assert "not comparable: sharpness, fvd[x] (tpdiff): frames: 16 or 8" in outcome.out
 
 
 def test_strict_is_0_where_all_rows_compare(tpbench: Tpbench, pair: tuple[str, str]) -> None:
