@@ -8,6 +8,7 @@ from typing import Any
 
 from harness.measure.blocks import Block, complete_blocks
 from harness.records import Measurement, SampleRecord, SampleScores, TimingRecord, last_measurements
+from harness.sealing import require_whole
 from harness.store import Run
 from harness.study import COSMETIC
 
@@ -38,6 +39,7 @@ class Recorded:
         Raises:
             TpbenchError: a file is cut short, edited or of a newer version; names file and line.
         """
+        require_whole(run)
         quantities: dict[Quantity, list[Measurement]] = {}
         for record in last_measurements(run.read(Measurement)).values():
             quantities.setdefault((record.generator, record.metric, record.scope), []).append(record)

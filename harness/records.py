@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Hashable, Iterable
-from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Protocol, Self, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from harness.store import Run
 
 SCHEMA_VERSION = 1
 
@@ -324,18 +326,7 @@ def last_measurements(records: Iterable[Measurement]) -> dict[MeasurementKey, Me
     return {(record.generator, record.seed, record.metric, record.scope): record for record in records}
 
 
-class Readable(Protocol):
-    """What :func:`load` needs of a :class:`harness.store.Run`, which is built on this module."""
-
-    @property
-    def name(self) -> str: ...
-
-    def read(self, kind: type[Measurement]) -> list[Measurement]: ...
-
-    def environment(self) -> dict[str, Any] | None: ...
-
-
-def load(run: Readable) -> pd.DataFrame:
+def load(run: Run) -> pd.DataFrame:
     """The measurements of a run as a table, one row each; what was measured again counts once, the last time.
 
     Args:
@@ -346,10 +337,12 @@ def load(run: Readable) -> pd.DataFrame:
         in ``reason_if_null``. Rows of equal ``fingerprint`` may be compared over runs.
 
     Raises:
-        TpbenchError: a file of the run cannot be read, or is of a newer tpbench; names file and line.
+        TpbenchError: a file of the run was cut short or edited, or is of a newer tpbench; names file and line.
     """
     from harness.measurement_table import table
+    from harness.sealing import require_whole
 
+    require_whole(run)
     records = last_measurements(run.read(Measurement)).values()
     return table(records, run=run.name, environment=run.environment())
 

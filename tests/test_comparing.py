@@ -11,6 +11,8 @@ import pytest
 from compared_runs import write_run
 from harness.comparing import Against, Row, compare_runs
 from harness.errors import TpbenchError, UsageError
+from harness.records import load
+from harness.sealing import seal
 from harness.store import Run
 
 
@@ -176,3 +178,13 @@ def test_a_record_of_the_future_or_an_edited_one_is_named_by_file_and_line(tmp_p
         file.write_text("\n".join([line, *rest]) + "\n")
         with pytest.raises(TpbenchError, match=rf"{stem}\.jsonl:1 .*{told}"):
             compare_runs([Run(run.root) for run in runs])
+
+
+def test_a_run_whose_records_were_edited_after_it_ended_is_refused_by_line(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name) for name in "ab"]
+    seal(runs[1])
+    file = runs[1].root / "records" / "measurements.jsonl"
+    file.write_text(file.read_text().replace("7000000000.0", "1.0"))
+    for read in (lambda: compare_runs(runs), lambda: load(runs[1])):
+        with pytest.raises(TpbenchError, match=r"measurements\.jsonl:2 was changed"):
+            read()
