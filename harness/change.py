@@ -71,7 +71,7 @@ def side(run: Recorded, quantity: Quantity) -> Side:
 
 
 def change(base: Recorded, other: Recorded, quantity: Quantity, *, before: Side, after: Side) -> Change | None:
-    """How ``other`` differs from ``base``; None where a value is missing or a ratio makes no sense.
+    """How ``other`` differs from ``base``; None where a value is missing.
 
     Args:
         base, other: the runs.
@@ -84,7 +84,8 @@ def change(base: Recorded, other: Recorded, quantity: Quantity, *, before: Side,
     if kind_of(metric) == "scores":
         return _score(base, other, generator, metric, difference=after.value - before.value)
     if before.value == 0:
-        return None
+        reason = "the base is 0, of which nothing is a multiple"
+        return Change(kind="difference", value=after.value, method="difference of the values", reason=reason)
     if kind_of(metric) == "counts":
         return _count(before, after)
     if metric == "latency_s":

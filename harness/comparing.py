@@ -61,7 +61,7 @@ class Row:
     why: tuple[str, ...]
     """What makes the state: differing fields, reasons; empty for comparable rows."""
     change: Change | None
-    """None where a value is missing or the two are not comparable."""
+    """None if and only if a value is missing or the two are not comparable."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +106,10 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
     """
     if len(runs) < 2:
         raise UsageError("compare needs at least two runs: the base first, then what is set against it.")
-    base, *others = [Recorded.of(run) for run in runs]
+    names = [run.name for run in runs]
+    if len(set(names)) < len(names):  # the same study, run elsewhere or from other code
+        names = [str(run.root) for run in runs]
+    base, *others = [Recorded.of(run, name=name) for run, name in zip(runs, names, strict=True)]
     return Comparison(base=base.name, others=tuple(_against(base, other) for other in others))
 
 

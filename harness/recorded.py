@@ -21,6 +21,7 @@ class Recorded:
     """A run, read once."""
 
     name: str
+    """What it is called beside the others."""
     environment: Mapping[str, Any] | None
     study: Mapping[str, Any]
     """Without what decides nothing; generators by their labels, so that their order is no difference."""
@@ -33,7 +34,7 @@ class Recorded:
     """By generator: sample id to the caption asked for."""
 
     @classmethod
-    def of(cls, run: Run) -> Recorded:
+    def of(cls, run: Run, *, name: str) -> Recorded:
         """Read a run folder.
 
         Raises:
@@ -47,7 +48,7 @@ class Recorded:
         for sample in run.read(SampleRecord):
             prompts.setdefault(sample.generator, {})[sample.sample_id] = sample.prompt
         return cls(
-            name=run.name,
+            name=name,
             environment=run.environment(),
             study=_deciding(run.study()),
             quantities=quantities,

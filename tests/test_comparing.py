@@ -188,3 +188,16 @@ def test_a_run_whose_records_were_edited_after_it_ended_is_refused_by_line(tmp_p
     for read in (lambda: compare_runs(runs), lambda: load(runs[1])):
         with pytest.raises(TpbenchError, match=r"measurements\.jsonl:2 was changed"):
             read()
+
+
+def test_runs_of_one_study_in_two_places_are_told_apart_by_their_folders(tmp_path: Path) -> None:
+    runs = [write_run(tmp_path / name / "0badcafe") for name in "ab"]
+    comparison = compare_runs(runs)
+    assert [comparison.base, comparison.others[0].name] == [str(run.root) for run in runs]
+
+
+def test_a_base_of_0_has_a_difference_in_place_of_a_ratio(tmp_path: Path) -> None:
+    change = row(against(tmp_path, base={"flops": 0.0}, flops=5.0), "flops").change
+    assert change is not None
+    assert (change.kind, change.value) == ("difference", 5.0)
+    assert "the base is 0" in change.reason
