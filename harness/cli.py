@@ -1,7 +1,7 @@
 """The command line. Each verb has its options in ``harness/verbs`` and imports what it needs when it is called.
 
-Results go to stdout, everything else to stderr. Exit codes: 0 done; 2 usage or study error; 3 a unit failed;
-5 not comparable; 130 interrupted.
+Results go to stdout, everything else to stderr. Exit codes: 0 done; 1 the gate failed; 2 usage or study error; 3 a
+unit failed; 4 undecided under --strict; 5 not comparable; 130 interrupted.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import typer
 
 from harness.errors import TpbenchError
 from harness.printable import printable
-from harness.verbs import comparing, installed, plugins, reporting, scoring, serving, studies
+from harness.verbs import comparing, gating, installed, plugins, reporting, scoring, serving, studies
 
 app = typer.Typer(
     name="tpbench",
@@ -23,7 +23,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for part in (studies, scoring, reporting, comparing, serving, installed, plugins):
+for part in (studies, scoring, reporting, gating, comparing, serving, installed, plugins):
     app.add_typer(part.app)
 
 

@@ -66,7 +66,8 @@ def time_launch(
     Raises:
         UnitError: at the end, if a generator dropped out; names it and its reason.
     """
-    letters = {entry.label: letter for entry, letter in zip(study.generators, ascii_uppercase, strict=False)}
+    known = dict.fromkeys([*(entry.label for entry in study.generators), *workers])
+    letters = dict(zip(known, ascii_uppercase, strict=False))
     failures: dict[str, str] = {}
 
     def ask(label: str, command: str, **arguments: str) -> dict[str, Any] | None:

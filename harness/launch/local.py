@@ -38,10 +38,20 @@ OnProgress = Callable[[float, str], None]
 class WorkerProcess:
     """One worker for one run folder. Use as a context manager; leaving ends the process."""
 
-    def __init__(self, folder: Path, *, threads: int, name: str, timeout_s: float, keep_memory: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        threads: int,
+        name: str,
+        timeout_s: float,
+        keep_memory: bool = False,
+        python: Path | None = None,
+    ) -> None:
         """Start the process; ``name`` names its log file, ``timeout_s`` bounds every call.
 
         ``keep_memory``: for timings, never where memory is measured; see ``KEEP_MEMORY``.
+        ``python``: another interpreter, whose own tpbench does the work; this one's unless given.
         """
         self.log = folder / "logs" / f"{name}.log"
         self.log.parent.mkdir(parents=True, exist_ok=True)
@@ -49,9 +59,17 @@ class WorkerProcess:
         environment = os.environ | {"OMP_NUM_THREADS": str(threads), "PYTHONUNBUFFERED": "1"}
         if keep_memory:
             environment |= KEEP_MEMORY
+        if python is not None:
+            environment.pop("PYTHONPATH", None)  # it would put our modules before its own
         with open(self.log, "ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-P", "-m", "harness.worker", str(folder)],  # -P: a file here must not shadow ours
+                [
+                    str(python or sys.executable),
+                    "-P",
+                    "-m",
+                    "harness.worker",
+                    str(folder),
+                ],  # -P: a file here must not shadow ours
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=log,

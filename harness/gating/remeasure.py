@@ -1,0 +1,117 @@
+"""Time again what looks slower: new launches, interleaved as always, in a scratch folder beside the run.
+
+With an interpreter in which the baseline's version is installed, both versions are timed in the same launches: whatever
+the machine does meanwhile falls on both. Nothing is written into the run.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+from harness.errors import TpbenchError
+from harness.gating.result import Item
+from harness.launch.local import WorkerProcess
+from harness.measure.blocks import Block, complete_blocks
+from harness.records import Record, TimingRecord
+from harness.store import Run
+from harness.study import Study, load_study
+from harness.timing import time_launch
+
+AT_BASELINE = "@baseline"
+"""Ending of a label whose calls the baseline's version makes."""
+FEWEST = 2
+"""Launches, even if the study asks for fewer."""
+
+
+class NotRemeasuredError(TpbenchError):
+    """Nothing could be timed again; says why."""
+
+
+def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> list[Block]:
+    """Blocks of new launches, as many as the study asks for at least.
+
+    Args:
+        run: its weights are timed.
+        items: the timings in question.
+        base_python: an interpreter with the baseline's version. Then the generators in question are timed twice, as
+            ``<label>`` and ``<label>@baseline``; without one all generators of the study are, once.
+
+    Raises:
+        NotRemeasuredError: a process could not be started, or a generator could not be timed; says why.
+    """
+    labels = list(dict.fromkeys(item.generator for item in items))
+    seeds = list(dict.fromkeys(item.seed or 0 for item in items))
+    records: list[TimingRecord] = []
+
+    def keep(record: Record) -> None:
+        if isinstance(record, TimingRecord):
+            records.append(record)
+
+    try:
+        with _scratch(run) as folder:
+            study = load_study(folder / "study.yaml")
+            if base_python is None:
+                labels = [entry.label for entry in study.generators]
+            for seed in seeds:
+                for launch in range(max(study.latency.launches, FEWEST)):
+                    with ExitStack() as stack:
+                        workers = _workers(stack, folder, study, labels, f"{seed}-{launch}", base_python)
+                        time_launch(
+                            study, workers, seed=seed, launch=launch, attempt=1, record=keep, progress=lambda: None
+                        )
+    except (TpbenchError, OSError) as error:
+        raise NotRemeasuredError(str(error)) from error
+    return complete_blocks(records)
+
+
+@contextmanager
+def _scratch(run: Run) -> Iterator[Path]:
+    """A folder that lasts as long as it is used: the run's study, and its weights by a link."""
+    root = run.root.resolve()
+    with tempfile.TemporaryDirectory(
+        dir=root.parent, prefix=f".{root.name}.again.", ignore_cleanup_errors=True
+    ) as name:
+        folder = Path(name)
+        shutil.copyfile(root / "study.yaml", folder / "study.yaml")
+        if run.checkpoints.is_dir():
+            (folder / "checkpoints").symlink_to(root / "checkpoints", target_is_directory=True)
+        yield folder
+
+
+class _As:
+    """A worker that is called by another name than its generator's."""
+
+    def __init__(self, worker: WorkerProcess, label: str) -> None:
+        self.worker, self.label = worker, label
+
+    def call(self, command: dict[str, Any]) -> dict[str, Any]:
+        return self.worker.call({**command, "generator": self.label})
+
+
+def _workers(
+    stack: ExitStack, folder: Path, study: Study, labels: Sequence[str], number: str, base_python: Path | None
+) -> Mapping[str, _As]:
+    sides: list[tuple[str, str, Path | None]] = [(label, label, None) for label in labels]
+    if base_python is not None:
+        sides += [(f"{label}{AT_BASELINE}", label, base_python) for label in labels]
+    return {
+        name: _As(
+            stack.enter_context(
+                WorkerProcess(
+                    folder,
+                    threads=study.threads,
+                    name=f"time-{name}-{number}",
+                    timeout_s=study.unit_timeout_s,
+                    keep_memory=True,
+                    python=python,
+                )
+            ),
+            label,
+        )
+        for name, label, python in sides
+    }
