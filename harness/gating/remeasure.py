@@ -54,7 +54,7 @@ def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> 
 
     try:
         with _scratch(run) as folder:
-            study = load_study(folder / "study.yaml")
+            study = _about(load_study(folder / "study.yaml"), [item.scope for item in items])
             if base_python is None:
                 labels = [entry.label for entry in study.generators]
             for seed in seeds:
@@ -67,6 +67,14 @@ def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> 
     except (TpbenchError, OSError) as error:
         raise NotRemeasuredError(str(error)) from error
     return complete_blocks(records)
+
+
+def _about(study: Study, scopes: Sequence[str]) -> Study:
+    """The study, asked to time no more than the scopes in question; a part of a call comes with the whole call."""
+    whole = tuple(scope for scope in study.latency.scopes if scope in scopes)
+    if set(scopes) <= set(whole):
+        return study.model_copy(update={"latency": study.latency.model_copy(update={"scopes": whole})})
+    return study
 
 
 @contextmanager
