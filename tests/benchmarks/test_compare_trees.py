@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import importlib.util
 import math
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -20,8 +22,6 @@ def trees() -> ModuleType:
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    import sys
-
     sys.modules["compare_trees"] = module  # dataclasses look their module up
     spec.loader.exec_module(module)
     return module
@@ -102,6 +102,27 @@ def test_each_process_measures_the_tree_that_it_was_given(
     quick, slow = pair("1000"), pair("100000")
     medians = [trees.measure(tree, tmp_path / "micro", tmp_path)["bench_work.py::test_work"] for tree in (quick, slow)]
     assert medians[1] > 10 * medians[0]
+
+
+def test_a_module_that_a_tree_lacks_is_not_taken_from_the_installed_one(
+    trees: ModuleType, pair: Callable[[str], Path], tmp_path: Path
+) -> None:
+    micro = tmp_path / "micro"
+    shutil.copy(ROOT / "benchmarks" / "micro" / "conftest.py", micro)
+    (micro / "bench_new.py").write_text("import harness.rounding\ndef test_new(benchmark): benchmark(lambda: None)\n")
+    assert list(trees.measure(pair("1000"), micro, tmp_path)) == ["bench_work.py::test_work"]
+    assert "bench_new.py::test_new" in trees.measure(ROOT, micro, tmp_path)
+
+
+def test_another_tree_than_the_one_asked_for_is_not_measured(
+    trees: ModuleType, pair: Callable[[str], Path], tmp_path: Path
+) -> None:
+    micro, empty = tmp_path / "micro", tmp_path / "empty"
+    shutil.copy(ROOT / "benchmarks" / "micro" / "conftest.py", micro)
+    empty.mkdir()
+    pair("1000")
+    with pytest.raises(SystemExit, match="asked to measure"):
+        trees.measure(empty, micro, tmp_path)
 
 
 def test_a_tree_in_which_nothing_runs_is_an_error(trees: ModuleType, tmp_path: Path) -> None:
