@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from harness import console
+from harness.commands.preflight import termination_as_interrupt
 from harness.commands.run import now
 from harness.errors import UsageError
 from harness.gating.baseline import BaselineFile, load_baseline
@@ -83,7 +84,8 @@ def _second_look(
 
     console.notice(f"timing again: {', '.join(plain(item.name) for item in items)}")
     try:
-        blocks = time_again(run, items, base_python=base_python)
+        with termination_as_interrupt():  # workers end, and the scratch folder goes, whoever stops it
+            blocks = time_again(run, items, base_python=base_python)
     except NotRemeasuredError as error:
         return not_timed_again(result, str(error))
     return look_again(result, baseline, blocks, limits, paired=base_python is not None)
