@@ -129,7 +129,8 @@ def test_an_allowed_import_is_let_through(module: str, source: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("run", "--help"), ("plan", "--help"), ("list",), ("list", "metrics", "--json")]
+    "arguments",
+    [("--help",), ("run", "--help"), ("plan", "--help"), ("gate", "--help"), ("list",), ("list", "metrics", "--json")],
 )
 def test_looking_around_loads_no_heavy_library(arguments: tuple[str, ...]) -> None:
     assert modules_after(*arguments).isdisjoint(HEAVY)

@@ -10,6 +10,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from harness.errors import TpbenchError
 from harness.gating.result import Item
 from harness.launch.local import WorkerProcess
 from harness.measure.blocks import Block, complete_blocks
+from harness.progress import Progress
 from harness.records import Record, TimingRecord
 from harness.store import Run
 from harness.study import Study, load_study
@@ -52,20 +54,23 @@ def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> 
         if isinstance(record, TimingRecord):
             records.append(record)
 
-    try:
-        with _scratch(run) as folder:
+    with _scratch(run) as folder:
+        try:
             study = _about(load_study(folder / "study.yaml"), [item.scope for item in items])
             if base_python is None:
                 labels = [entry.label for entry in study.generators]
-            for seed in seeds:
-                for launch in range(max(study.latency.launches, FEWEST)):
+            launches = list(product(seeds, range(max(study.latency.launches, FEWEST))))
+            with Progress().task("timing again", total=len(launches)) as update:
+                for number, (seed, launch) in enumerate(launches):
                     with ExitStack() as stack:
                         workers = _workers(stack, folder, study, labels, f"{seed}-{launch}", base_python)
                         time_launch(
                             study, workers, seed=seed, launch=launch, attempt=1, record=keep, progress=lambda: None
                         )
-    except (TpbenchError, OSError) as error:
-        raise NotRemeasuredError(str(error)) from error
+                    update(number + 1)
+        except (TpbenchError, OSError) as error:
+            # The scratch folder is gone when this is read; what is not in it is not in the run.
+            raise NotRemeasuredError(str(error).replace(str(folder), str(run.root))) from error
     return complete_blocks(records)
 
 

@@ -200,18 +200,8 @@ class FakeWorker:
 LOOK: dict[str, Any] = {}
 
 
-@pytest.mark.parametrize("base_python", [None, Path("/other/bin/python")])
-def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_python: Path | None
-) -> None:
-    run = write_run(tmp_path / "runs" / "run")
-    run.checkpoints.mkdir()
-    (run.checkpoints / "weights").write_text("trained")
-    before = digests(run.root)
-    monkeypatch.setattr(FakeWorker, "started", [], raising=False)
-    monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
-    item = Item(
+def slow_item() -> Item:
+    return Item(
         generator="tpdiff",
         seed=0,
         metric="latency_s",
@@ -223,7 +213,20 @@ def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
         state="failed",
         why="",
     )
-    blocks = time_again(run, [item], base_python=base_python)
+
+
+@pytest.mark.parametrize("base_python", [None, Path("/other/bin/python")])
+def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_python: Path | None
+) -> None:
+    run = write_run(tmp_path / "runs" / "run")
+    run.checkpoints.mkdir()
+    (run.checkpoints / "weights").write_text("trained")
+    before = digests(run.root)
+    monkeypatch.setattr(FakeWorker, "started", [], raising=False)
+    monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
+    blocks = time_again(run, [slow_item()], base_python=base_python)
     other = "full-rate" if base_python is None else "tpdiff@baseline"
     assert {generator for block in blocks for generator in block.seconds} == {"tpdiff", other}
     assert {block.launch for block in blocks} == {0, 1, 2}
@@ -231,3 +234,16 @@ def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
     assert all(one["keep_memory"] for one in FakeWorker.started)
     assert digests(run.root) == before
     assert os.listdir(tmp_path / "runs") == ["run"]
+
+
+def test_what_cannot_be_timed_again_is_told_by_its_place_in_the_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Gone(FakeWorker):
+        def __init__(self, folder: Path, **_: Any) -> None:
+            raise OSError(f"{folder}/checkpoints/tpdiff is gone")
+
+    monkeypatch.setattr(remeasure, "WorkerProcess", Gone)
+    run = write_run(tmp_path / "run")
+    with pytest.raises(NotRemeasuredError, match=f"{run.root}/checkpoints/tpdiff is gone"):
+        time_again(run, [slow_item()], base_python=None)
