@@ -73,13 +73,14 @@ def _second_look(
     remeasure: bool,
     base_python: Path | None,
 ) -> GateResult:
-    from harness.gating.second_look import flagged, look_again, not_timed_again
+    from harness.gating.second_look import in_question, look_again, not_timed_again
 
-    items = flagged(result)
+    paired = base_python is not None
+    items = in_question(result, paired=paired)
     if not items:
         return result
     if not remeasure:
-        return not_timed_again(result, "--no-remeasure")
+        return not_timed_again(result, items, "--no-remeasure")
     from harness.gating.remeasure import NotRemeasuredError, time_again
 
     console.notice(f"timing again: {', '.join(plain(item.name) for item in items)}")
@@ -87,8 +88,8 @@ def _second_look(
         with termination_as_interrupt():  # workers end, and the scratch folder goes, whoever stops it
             blocks = time_again(run, items, base_python=base_python)
     except NotRemeasuredError as error:
-        return not_timed_again(result, str(error))
-    return look_again(result, baseline, blocks, limits, paired=base_python is not None)
+        return not_timed_again(result, items, str(error))
+    return look_again(result, items, baseline, blocks, limits, paired=paired)
 
 
 def _write(result: GateResult, baseline: Path, outputs: Outputs) -> None:

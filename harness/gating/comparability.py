@@ -51,7 +51,10 @@ def study_refusal(baseline: Observed, run: Observed) -> str:
         return ""
     ours, theirs = (dict(fields(side.study)) for side in (baseline, run))
     differing = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
-    told = [f"{key}: {shown(ours.get(key))} or {shown(theirs.get(key))}" for key in differing[:MOST_SHOWN]]
+    told = [
+        f"{key}: {shown(ours.get(key, 'not set'))} or {shown(theirs.get(key, 'not set'))}"
+        for key in differing[:MOST_SHOWN]
+    ]
     more = f", and {len(differing) - MOST_SHOWN} more" if len(differing) > MOST_SHOWN else ""
     return (
         f"the baseline is of study {baseline.digest}, the run of study {run.digest}: "

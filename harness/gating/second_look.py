@@ -3,52 +3,62 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from harness.gating.limits import Judgement, compare_blocks, judge_timings
 from harness.gating.observed import Observed, gather
 from harness.gating.remeasure import AT_BASELINE
-from harness.gating.result import GateResult, Item, Key
+from harness.gating.result import GateResult, Item
 from harness.gating.thresholds import Thresholds, Timings
 from harness.measure.blocks import Block
 from harness.measure.stats import ratio_interval
 
 
-def flagged(result: GateResult) -> list[Item]:
-    """Timings that were found slower; one that is missing is not, because no clock would find it."""
-    return [item for item in result.of("failed") if item.kind == "timings" and item.p_value is not None]
+def in_question(result: GateResult, *, paired: bool) -> list[Item]:
+    """Timings that were found slower; one that is missing is not, because no clock would find it.
+
+    If both versions can be timed on this machine (``paired``), also those that another machine made incomparable.
+    """
+    slower = [item for item in result.of("failed") if item.kind == "timings" and item.p_value is not None]
+    return slower + [item for item in result.of("not-comparable") if paired and item.kind == "timings"]
 
 
-def not_timed_again(result: GateResult, reason: str) -> GateResult:
-    """Flagged items stay failed, and say that nobody looked twice."""
-    return _with(
-        result, {item.key: replace(item, why=f"{item.why}. Not re-measured: {reason}") for item in flagged(result)}
-    )
+def not_timed_again(result: GateResult, items: Sequence[Item], reason: str) -> GateResult:
+    """They stay what they are, and say that nobody looked twice."""
+    return _with(result, [replace(item, why=f"{item.why}. Not re-measured: {reason}") for item in items])
 
 
 def look_again(
-    result: GateResult, baseline: Observed, blocks: Sequence[Block], thresholds: Thresholds, *, paired: bool
+    result: GateResult,
+    items: Sequence[Item],
+    baseline: Observed,
+    blocks: Sequence[Block],
+    thresholds: Thresholds,
+    *,
+    paired: bool,
 ) -> GateResult:
-    """Flagged items fail if the new launches find them slower, too; otherwise they are notices.
+    """Items fail if the new launches find them slower; what does not, though it did at first, is a notice.
 
     Args:
         result: of the first look.
+        items: those in question.
         baseline: whose blocks the new ones are held against, unless ``paired``.
         blocks: of the new launches.
         thresholds: the same as before.
         paired: both versions were timed in the same blocks.
     """
-    items = flagged(result)
     judged = _pairwise(items, blocks, thresholds.timings) if paired else _unpaired(items, baseline, blocks, thresholds)
-    found = {}
-    for item, again in zip(items, judged, strict=True):
-        if again.state == "failed":
-            found[item.key] = replace(item, why=f"{item.why}. Re-measured: {again.why}")
-        else:
-            why = f"not confirmed. Re-measured: {again.why}. At first: {item.why}"
-            found[item.key] = replace(item, state="notice", why=why)
-    return _with(result, found)
+    return _with(result, [_after(item, again) for item, again in zip(items, judged, strict=True)])
+
+
+def _after(item: Item, again: Judgement) -> Item:
+    """The item once it was timed again."""
+    if again.state == "failed":
+        return replace(item, state="failed", why=f"{item.why}. Re-measured: {again.why}")
+    if item.state == "failed":
+        return replace(item, state="notice", why=f"not confirmed. Re-measured: {again.why}. At first: {item.why}")
+    return replace(item, state="passed", why=f"{again.why}. The baseline's own figure is not comparable: {item.why}")
 
 
 def _unpaired(
@@ -97,6 +107,7 @@ def _mean(seconds: Sequence[float]) -> float:
     return math.fsum(seconds) / len(seconds)
 
 
-def _with(result: GateResult, items: Mapping[Key, Item]) -> GateResult:
-    """The result with some of its items exchanged."""
-    return replace(result, items=tuple(items.get(item.key, item) for item in result.items))
+def _with(result: GateResult, items: Sequence[Item]) -> GateResult:
+    """The result with these items in the place of the first ones."""
+    found = {item.key: item for item in items}
+    return replace(result, items=tuple(found.get(item.key, item) for item in result.items))

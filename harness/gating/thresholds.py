@@ -27,7 +27,7 @@ class Timings(_Section):
     """Of the baseline."""
     absolute_s: float = Field(default=0.001, ge=0)
     """Seconds: a share of next to nothing is nothing."""
-    level: float = Field(default=0.05, gt=0, lt=1)
+    level: float = Field(default=0.05, gt=0, lt=0.5)
     """How often a gate may call some timing slower although nothing changed, at its first look."""
     scopes: tuple[str, ...] = ("end_to_end", "training_step")
     """What is gated: whole calls, or parts of them that have blocks of their own, such as ``denoise``."""

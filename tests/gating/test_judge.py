@@ -12,7 +12,7 @@ from scipy import stats
 from gated import baseline, blocks, measured, observed, side_by_side
 from harness.gating.judge import judge
 from harness.gating.result import GateResult, Item
-from harness.gating.second_look import flagged, look_again, not_timed_again
+from harness.gating.second_look import in_question, look_again, not_timed_again
 from harness.gating.thresholds import Memory, Scores, Thresholds, Timings, Window
 from harness.measure.blocks import Block
 from harness.records import Measurement
@@ -220,8 +220,9 @@ def again(blocks_again: list[Block], *, paired: bool) -> Item:
     rng = np.random.default_rng(1)
     before = baseline(timed=[blocks(rng)])
     first = judge(before, observed(timed=[blocks(rng, mean_s=1.2)]), DEFAULT)
-    assert flagged(first)
-    return only(look_again(first, before, blocks_again, DEFAULT, paired=paired))
+    items = in_question(first, paired=paired)
+    assert items
+    return only(look_again(first, items, before, blocks_again, DEFAULT, paired=paired))
 
 
 @pytest.mark.parametrize("paired", [True, False])
@@ -243,8 +244,23 @@ def test_new_launches_without_a_block_leave_it_failed(paired: bool) -> None:
     assert again([], paired=paired).state == "failed"
 
 
+@pytest.mark.parametrize(("slower", "state"), [(0.0, "passed"), (0.2, "failed")])
+def test_on_another_machine_both_versions_side_by_side_are_judged(slower: float, state: str) -> None:
+    rng = np.random.default_rng(1)
+    before = baseline(timed=[blocks(rng)])
+    first = judge(before, observed(timed=[blocks(rng)], environment=OTHER_CPU), DEFAULT)
+    assert only(first).state == "not-comparable"
+    assert in_question(first, paired=False) == []
+    items = in_question(first, paired=True)
+    again = side_by_side(np.random.default_rng(2), slower=slower)
+    item = only(look_again(first, items, before, again, DEFAULT, paired=True))
+    assert item.state == state
+    assert "Imaginary 4000" in item.why
+
+
 def test_what_could_not_be_timed_again_fails_and_says_why() -> None:
-    result = not_timed_again(timed(0.2), "the weights are gone")
+    first = timed(0.2)
+    result = not_timed_again(first, in_question(first, paired=False), "the weights are gone")
     assert only(result).state == "failed"
     assert "Not re-measured: the weights are gone" in only(result).why
 
