@@ -116,3 +116,17 @@ def test_leaving_ends_the_process(folder: Path) -> None:
     with WorkerProcess(folder, threads=1, name="brief", timeout_s=60):
         (started,) = set(psutil.Process().children()) - before
     assert not started.is_running()
+
+
+def test_another_interpreter_does_the_work_with_its_own_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    python = tmp_path / "python"
+    python.write_text('#!/bin/sh\necho "called with $3, path ${PYTHONPATH-none}" >&2\nexit 7\n')
+    python.chmod(0o755)
+    monkeypatch.setenv("PYTHONPATH", "ours")
+    with (
+        WorkerProcess(tmp_path, threads=1, name="other", timeout_s=10, python=python) as worker,
+        pytest.raises(UnitError, match=r"exit code 7; its last words: called with harness\.worker, path none"),
+    ):
+        worker.call({"do": "prepare", "generator": "a", "seed": 0})
