@@ -9,6 +9,7 @@ from typing import Any
 from harness.fingerprint import EFFECTS, Difference, Effect, compare, fields
 from harness.gating.observed import Observed
 from harness.gating.result import Kind
+from harness.gating.thresholds import Thresholds
 
 JUDGED = ("source.", "packages.tpbench")
 """Fields that are meant to differ: the code under test."""
@@ -35,12 +36,14 @@ class Comparability:
         return [one for one in self.differences if EFFECT[kind] in one.spoils]
 
 
-def comparability(baseline: Observed, run: Observed) -> Comparability:
-    """Differences of the environments that spoil something, the code under test left out."""
-    found = compare(baseline.environment, run.environment)
+def comparability(baseline: Observed, run: Observed, thresholds: Thresholds) -> Comparability:
+    """Differences of the environments that spoil something, the code under test and what is ignored left out."""
+    found = [one for one in compare(baseline.environment, run.environment) if one.spoils]
     return Comparability(
         differences=tuple(
-            one for one in found if one.spoils and not one.field.startswith(JUDGED) and one.field not in IDENTITY
+            one
+            for one in found
+            if not one.field.startswith(JUDGED) and one.field not in IDENTITY and not thresholds.ignores(one.field)
         )
     )
 

@@ -56,7 +56,7 @@ def judge(baseline: BaselineFile, run: Observed, thresholds: Thresholds) -> Gate
     A number that the baseline has and the run lacks fails; one that only the run has is a notice. What another machine
     or another version spoils is not compared.
     """
-    differences = comparability(baseline, run)
+    differences = comparability(baseline, run, thresholds)
     refusal = study_refusal(baseline, run)
     items = [] if refusal else [*_items(_pairs(baseline, run, thresholds), baseline, run, thresholds, differences)]
     return GateResult(

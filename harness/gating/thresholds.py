@@ -89,6 +89,12 @@ class Thresholds(_Section):
     memory: Memory = Memory()
     energy: Energy = Energy()
     scores: Scores = Scores()
+    ignore: tuple[str, ...] = ()
+    """Fields of the environment, or patterns, whose difference moves nothing in this study: the version of a package
+    that is installed and takes no part, say. Whoever writes one vouches for it."""
+
+    def ignores(self, field: str) -> bool:
+        return any(fnmatch.fnmatchcase(field, pattern) for pattern in self.ignore)
 
 
 def load_thresholds(path: Path | None) -> Thresholds:

@@ -194,6 +194,12 @@ def test_across_machines_timings_may_be_notices_and_counts_never_are() -> None:
     assert found["counts"].state == "not-comparable"
 
 
+def test_a_field_that_the_user_vouches_for_spoils_nothing_and_its_neighbours_still_do() -> None:
+    ignored = elsewhere(Thresholds(ignore=("packages.tor*",)), **OTHER_TORCH)
+    assert {item.state for item in ignored.values()} <= {"passed", "undecided"}
+    assert "not-comparable" in {item.state for item in elsewhere(Thresholds(ignore=("cpu.*",)), **OTHER_TORCH).values()}
+
+
 def test_a_failure_beats_what_is_not_comparable_which_beats_what_is_undecided() -> None:
     rng = np.random.default_rng(0)
     slow = blocks(rng, launches=1)
