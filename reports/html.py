@@ -7,7 +7,6 @@ Every text that comes from a run is escaped and kept in a box of its own directi
 from __future__ import annotations
 
 import base64
-import hashlib
 import re
 from collections.abc import Iterable, Sequence
 from itertools import groupby
@@ -15,7 +14,6 @@ from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from harness.records import Verdict
@@ -26,11 +24,11 @@ from reports.comparability import conditions
 from reports.environment import environment_groups
 from reports.format import Shown, duration, moment, number, show
 from reports.load import REAL, RunData, load
+from reports.page import environment, page
 from reports.palette import series_of
 from reports.reached import reached
 from reports.strip import score_strip
 from reports.svg import themed
-from reports.text import clean, isolated
 from reports.verdicts import verdict_cards
 from reports.waterfall import StageRow, stage_table, waterfalls
 
@@ -63,26 +61,19 @@ def write(run: Run) -> Path:
 
 def render(data: RunData) -> str:
     """The page as text."""
-    environment = Environment(
-        loader=PackageLoader("reports"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["user"] = isolated
-    environment.filters["clean"] = clean
-    environment.filters["glyph"] = lambda word: GLYPHS.get(word, "·")
-    environment.filters["slug"] = lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-")
-    environment.filters["number"] = number
-    environment.filters["themed"] = lambda plot: Markup(themed(plot))
-    environment.filters["neighbours"] = neighbours
-    return environment.get_template("report.html.j2").render(_context(data, environment))
+    pages = environment()
+    pages.filters |= {
+        "glyph": lambda word: GLYPHS.get(word, "·"),
+        "slug": lambda word: re.sub(r"[^a-z0-9]+", "-", word.lower()).strip("-"),
+        "number": number,
+        "themed": lambda plot: Markup(themed(plot)),
+        "neighbours": neighbours,
+    }
+    how = {"styles": ("style.css",), "scripts": ("script.js",), "media": True}
+    return page(pages, "report.html.j2", **how, **_context(data))
 
 
-def _context(data: RunData, environment: Environment) -> dict[str, Any]:
-    style = _source(environment, "style.css")
-    script = _source(environment, "script.js")
+def _context(data: RunData) -> dict[str, Any]:
     series = series_of(data.generators)
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
     stages, parts = stage_table(data), tables.part_rows(data)
@@ -91,9 +82,6 @@ def _context(data: RunData, environment: Environment) -> dict[str, Any]:
     whole_training = tuple(axis for axis in charts.axes if axis.name in ("training-flops", "training-time"))
     gallery = samples.gallery(data)
     return {
-        "style": Markup(style),
-        "script": Markup(script),
-        "policy": _policy(style, script),
         "data": data,
         "description": data.study.get("description"),
         "command": data.status.get("command"),
@@ -197,21 +185,3 @@ def _downloads(data: RunData) -> list[tuple[str, str, str]]:
         (name, what, f"data:{mime};charset=utf-8;base64,{base64.b64encode(text.encode()).decode()}")
         for name, what, mime, text in files
     ]
-
-
-def _source(environment: Environment, name: str) -> str:
-    assert environment.loader is not None
-    text, _, _ = environment.loader.get_source(environment, name)
-    return text
-
-
-def _policy(style: str, script: str) -> str:
-    """Nothing from anywhere, but our own style and script by their hashes, and pictures that are inside."""
-
-    def digest(text: str) -> str:
-        return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-    return (
-        f"default-src 'none'; img-src data:; media-src data:; style-src 'sha256-{digest(style)}'; "
-        f"script-src 'sha256-{digest(script)}'; base-uri 'none'; form-action 'none'"
-    )

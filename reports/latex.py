@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from harness.printable import printable
 from harness.store import Run, write_atomically
 from reports.load import RunData, load
 from reports.sheets import Kind, Sheet, sheets
-from reports.text import clean
 
 _SPELLED = {
     "\\": r"\textbackslash{}",
@@ -47,7 +47,7 @@ def escaped(text: str) -> str:
     50 \\% of x\\_1 \\textbackslash{}input\\{/etc/passwd\\} {[}U+6F22{]}
     """
     # split(" ") and not split(): the spaces that hold a number and its unit together stay
-    line = " ".join(part for part in clean(text).replace("\n", " ").replace("\t", " ").split(" ") if part)
+    line = " ".join(part for part in printable(text).replace("\n", " ").replace("\t", " ").split(" ") if part)
     return "".join(map(_letter, line))
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+from harness.printable import printable
 from harness.store import Run, write_atomically
 from reports.load import RunData, load
 from reports.sheets import Sheet, sheets
-from reports.text import clean
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()~$!])")
 _APART = re.compile(r"(?i)(?<=[@#:])(?=[\w/])|(?<=\bwww)(?=\.)|(?<=\bgh)(?=-\d)")
@@ -25,7 +25,7 @@ def escaped(text: str) -> str:
     >>> print(escaped("*a*|b\\n@team #1 <b>"))
     \\*a\\*&#124;b @&#8203;team #&#8203;1 &lt;b&gt;
     """
-    line = " ".join(clean(text).split())
+    line = " ".join(printable(text).split())
     marked = "\0".join(_APART.split(_MARKUP.sub(r"\\\1", line)))
     return "".join(_ENTITIES.get(sign, sign) for sign in marked).replace("\0", "&#8203;")
 

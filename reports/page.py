@@ -1,4 +1,4 @@
-"""A page of its own: our templates, everything escaped, a policy that lets nothing in but our own styles."""
+"""A page of its own: our templates, everything escaped, a policy that lets nothing in but what is inside."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from reports.text import clean, isolated
+from harness.printable import printable
+from reports.text import isolated
 
 
 def environment() -> Environment:
-    """The templates, with the filters that make text of a run safe."""
+    """The templates, with the filters that make text of a run safe: ``user`` in the body, ``clean`` in attributes."""
     made = Environment(
         loader=PackageLoader("reports"),
         autoescape=True,
@@ -22,14 +23,38 @@ def environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    made.filters |= {"user": isolated, "clean": clean}
+    made.filters |= {"user": isolated, "clean": printable}
     return made
 
 
-def page(templates: Environment, name: str, *, styles: Sequence[str], **content: Any) -> str:
-    """The template ``name`` with its styles inside."""
+def page(
+    templates: Environment,
+    name: str,
+    *,
+    styles: Sequence[str],
+    scripts: Sequence[str] = (),
+    media: bool = False,
+    **content: Any,
+) -> str:
+    """The template ``name`` with its styles and scripts inside.
+
+    Args:
+        media: whether it shows pictures and videos, all of them inside the page.
+    """
+    style, script = (_joined(templates, files) for files in (styles, scripts))
+    rules = ["default-src 'none'"]
+    rules += ["img-src data:", "media-src data:"] if media else []
+    rules += [f"style-src {_hash(style)}"]
+    rules += [f"script-src {_hash(script)}"] if scripts else []
+    rules += ["base-uri 'none'", "form-action 'none'"]
+    inside = {"style": Markup(style), "script": Markup(script), "policy": "; ".join(rules)}
+    return templates.get_template(name).render(**inside, **content)
+
+
+def _joined(templates: Environment, files: Sequence[str]) -> str:
     assert templates.loader is not None
-    style = "\n".join(templates.loader.get_source(templates, file)[0] for file in styles)
-    digest = base64.b64encode(hashlib.sha256(style.encode()).digest()).decode()
-    policy = f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
-    return templates.get_template(name).render(style=Markup(style), policy=policy, **content)
+    return "\n".join(templates.loader.get_source(templates, file)[0] for file in files)
+
+
+def _hash(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"

@@ -14,13 +14,13 @@ import matplotlib
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from harness.printable import printable
 from harness.store import Run
 from reports import figures
 from reports.figures import Plot
 from reports.format import scale_for
 from reports.load import REAL, RunData, load
 from reports.palette import INK, MARKERS, MUTED, SERIES, STYLES, series_of
-from reports.text import clean
 from reports.tradeoff import Axis, tradeoff
 from reports.waterfall import Waterfall, waterfalls
 
@@ -52,7 +52,7 @@ def write(run: Run) -> Path:
             for suffix in FORMATS:
                 when = {"Date": None} if suffix == "svg" else {"CreationDate": None} if suffix == "pdf" else None
                 plot.figure.savefig(folder / f"{plot.name}.{suffix}", dpi=DOTS, metadata=when)
-        captions.append(f"## {plot.name}\n\n{plot.caption}\n\nAlternative text: {clean(plot.alt)}\n")
+        captions.append(f"## {plot.name}\n\n{plot.caption}\n\nAlternative text: {printable(plot.alt)}\n")
     (folder / "captions.md").write_text("\n".join(captions), encoding="utf-8")
     return folder
 
@@ -117,7 +117,7 @@ def _panels(data: RunData, metric: str, measured: Sequence[Axis], series: Mappin
     return Plot(
         name=f"{_file_name(metric)}-against-cost",
         figure=figure,
-        caption=f"{clean(metric)} ({direction}) against cost, in the units that stand at the axes; bars are 95 % "
+        caption=f"{printable(metric)} ({direction}) against cost, in the units that stand at the axes; bars are 95 % "
         f"intervals where one is known, the dashed line is held-out real clips; {n}.",
         alt=f"{metric} against {', '.join(axis.label for axis in measured)} of {', '.join(labels)}",
         labels=labels,
@@ -142,8 +142,8 @@ def _fall(fall: Waterfall) -> Plot:
     return Plot(
         name=_file_name(f"waterfall-{fall.candidate}" + (f"-{fall.seed}" if fall.seed else "")),
         figure=figure,
-        caption=f"Where the time of a request goes, from {clean(fall.control)} ({fall.whole_control}) to "
-        f"{clean(fall.candidate)} ({fall.whole_candidate}), {fall.speedup}: what each part saves or adds{seed}. "
+        caption=f"Where the time of a request goes, from {printable(fall.control)} ({fall.whole_control}) to "
+        f"{printable(fall.candidate)} ({fall.whole_candidate}), {fall.speedup}: what each part saves or adds{seed}. "
         "Medians of parts over the same timed calls; a stage stands against the control's time for as many steps.",
         alt="; ".join(f"{step.label}: {step.saved} saved" for step in fall.steps),
         labels=(fall.control, fall.candidate),
@@ -168,7 +168,7 @@ def _arms(value: float, lo: float | None, hi: float | None, factor: float) -> li
 
 def _short(text: str) -> str:
     """A name that leaves room for the figure."""
-    shown = clean(text)
+    shown = printable(text)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"
 
 

@@ -13,9 +13,9 @@ from xml.etree import ElementTree
 
 import matplotlib
 
+from harness.printable import printable
 from reports.figures import Plot
 from reports.palette import INK, MUTED, SERIES
-from reports.text import clean
 
 _ROLES = {INK: "ink", MUTED: "muted"} | {colour: f"series-{index}" for index, colour in enumerate(SERIES)}
 _SVG = "{http://www.w3.org/2000/svg}"
@@ -52,7 +52,7 @@ def themed(plot: Plot) -> str:
 def _attach(group: ElementTree.Element, told: Sequence[str]) -> None:
     marks = list(group.iter(f"{_SVG}use")) if told else []
     for mark, text in zip(marks, told, strict=False):
-        mark.set("data-tip", clean(text))
+        mark.set("data-tip", printable(text))
 
 
 def _flatten_style(element: ElementTree.Element) -> None:

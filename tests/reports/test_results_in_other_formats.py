@@ -15,13 +15,13 @@ from markdown_it import MarkdownIt
 
 from harness.errors import UsageError
 from harness.measurement_table import COLUMNS
+from harness.printable import printable
 from harness.records import SCHEMA_VERSION, Measurement
 from harness.store import Run
 from reports import json as as_json
 from reports import latex, markdown, parquet
 from reports.load import load
 from reports.sheets import sheets
-from reports.text import clean
 
 TRAPS = "| a *b* `c` [d](http://e.f) <script>x</script> @team #12 GH-7 :tada: www.x.y \\|\n# h \u202e &lt; $m$ ~~s~~"
 MARKDOWN = MarkdownIt("commonmark").enable(["table", "strikethrough"])
@@ -38,7 +38,7 @@ def cells_of(page: str) -> list[str]:
 
 
 def shown(text: str) -> str:
-    return " ".join(clean(text).split())
+    return " ".join(printable(text).split())
 
 
 @given(st.text())
