@@ -245,11 +245,12 @@ def test_the_table_inside_is_the_one_on_the_disk(page: Page, report: Path) -> No
 
 def test_hostile_text_runs_nothing_in_a_browser(browser: Browser, tmp_path: Path) -> None:
     hostile = html.write(write_synthetic_run(tmp_path / "0badcafe", hostile=True, variant=True))
-    with opened(browser, hostile) as (page, seen):
+    with opened(browser, hostile, viewport={"width": 320, "height": 640}) as (page, seen):
         page.wait_for_timeout(300)
         page.locator("#training .plot [data-tip]").first.hover()
         assert page.evaluate("document.querySelectorAll('script').length") == 1
         assert "<script>alert(1)</script>" in page.locator("#tip").inner_text()
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320  # ten thousand letters without a space
     assert seen == Seen()
 
 

@@ -30,6 +30,7 @@ from synthetic_run import timed_block
 SYNTHETIC = "SYNTHETIC NUMBERS, made up by a test to try the page; they describe no model and no machine."
 HOSTILE = "\"'><script>alert(1)</script><img src=x onerror=alert(2)>\u202eevil\u2066 $x_1$ &amp; \x00"
 FORMULA = '=HYPERLINK("x")'
+LONG = " a very long prompt" + "X" * 10_000
 PAIR = ("full-rate", "tpdiff")
 
 
@@ -291,7 +292,7 @@ def _samples(root: Path, labels: tuple[str, str], extra: str, videos: int, frame
                     generator=label,
                     seed=0,
                     sample_id=sample,
-                    prompt=f"a synthetic square, number {sample}{extra}",
+                    prompt=f"a synthetic square, number {sample}{extra}{LONG if extra else ''}",
                     file=file,
                     sha256=hashlib.sha256(buffer.getvalue()).hexdigest(),
                     nfe=30,
