@@ -107,7 +107,9 @@ def measure(tree: Path, benchmarks: Path, folder: Path) -> Medians:
     # must not keep the others from running.
     command += ["-p", "no:cacheprovider", "-p", "no:tpbench", "--continue-on-collection-errors"]
     command += ["-o", "python_files=bench_*.py", f"--benchmark-json={file}", str(benchmarks)]
-    environment = os.environ | {"PYTHONPATH": str(tree), "TPBENCH_TREE": str(tree), "OMP_NUM_THREADS": "1"}
+    # A pytest around this one, and its workers, are no business of the process that measures.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST_")}
+    environment |= {"PYTHONPATH": str(tree), "TPBENCH_TREE": str(tree), "OMP_NUM_THREADS": "1"}
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
     if not file.is_file() or not file.read_text():
         raise SystemExit(f"nothing could be measured in {tree}:\n{done.stdout[-2000:]}{done.stderr[-2000:]}")

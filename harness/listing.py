@@ -44,8 +44,8 @@ def plugins(kind: str | None) -> list[Plugin]:
     Raises:
         UsageError: there is no such kind.
 
-    >>> [plugin.name for plugin in plugins("reporters")]
-    ['csv', 'html']
+    >>> [plugin.name for plugin in plugins("planners")]
+    ['tpdiff']
     """
     kinds: Sequence[Kind] = [known for known in KINDS if kind in (None, known)]
     if not kinds:

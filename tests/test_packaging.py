@@ -176,16 +176,18 @@ def test_make_says_which_python_it_needs(tmp_path: Path) -> None:
     assert not (tmp_path / "venv").exists()
 
 
-@pytest.mark.parametrize("broken", [None, "test", "lint", "types"])
+@pytest.mark.parametrize("broken", [None, "test", "lint", "types", "gate"])
 def test_ci_fails_if_and_only_if_a_check_fails_and_runs_them_all(tmp_path: Path, broken: str | None) -> None:
     (tmp_path / ".ci").mkdir()
     shutil.copy(ROOT / ".ci" / "run", tmp_path / ".ci" / "run")
     rules = [f"{name}:\n\t@echo ran {name}; exit {int(name == broken)}\n" for name in ("test", "lint", "types")]
     (tmp_path / "Makefile").write_text("".join(rules))
+    (tmp_path / ".ci" / "gate").write_text(f"echo ran gate; exit {int(broken == 'gate')}\n")
     done = subprocess.run(["bash", tmp_path / ".ci" / "run"], capture_output=True, text=True, check=False, cwd="/")
     assert (done.returncode == 0) == (broken is None)
     assert [line for line in done.stdout.splitlines() if line.startswith("ran ")] == [
         "ran test",
         "ran lint",
         "ran types",
+        "ran gate",
     ]
