@@ -69,8 +69,14 @@ def render(data: RunData) -> str:
         "themed": lambda plot: Markup(themed(plot)),
         "neighbours": neighbours,
     }
-    how = {"styles": ("style.css",), "scripts": ("script.js",), "media": True}
-    return page(pages, "report.html.j2", **how, **_context(data))
+    return page(
+        pages,
+        "report.html.j2",
+        styles=("style.css",),
+        scripts=("script.js",),
+        media=True,
+        **_context(data),
+    )
 
 
 def _context(data: RunData) -> dict[str, Any]:
