@@ -5,7 +5,7 @@ the gate's first look flags is measured again, both in turn, launch by launch. A
 has imported torch and used no thread: it builds the tiny U-Net, warms up until calls agree, and times blocks of two
 calls, freed memory kept as in the launches of a study. A call is ten forward passes; slower code takes eleven.
 
-Fixed before the first pair: the sizes, the pairs 200 to 399 of equal and 200 to 299 of slower code, one of each, none
+Fixed before the first pair: the sizes, the pairs 200 to 399 of equal and 200 to 259 of slower code, one of each, none
 repeated; the gate's own defaults. Alarms may be as many as an exact binomial test at 5 % allows of a true rate of 5 %,
 slow-downs found as few as it allows of 95 %. Pairs 0 to 199 were measured while tests ran on the other core and freed
 memory went back to the kernel, as in no launch of a study; of the slower ones 71 of 100 were found, and that form was
@@ -38,7 +38,7 @@ from harness.launch.local import KEEP_MEMORY
 from harness.measure.timings import settled
 from harness.store import write_atomically
 
-PAIRS = {"same": range(200, 400), "slower": range(200, 300)}
+PAIRS = {"same": range(200, 400), "slower": range(200, 260)}
 ALARMS, FOUND, SIGNIFICANCE = 0.05, 0.95, 0.05
 LAUNCHES = 3
 BLOCKS, CALLS = 5, 2
