@@ -60,8 +60,7 @@ class Recorded:
     def seconds(self, generator: str, scope: str) -> tuple[list[float], list[tuple[int, int]]]:
         """The mean of each timed block, and the launch that it belongs to."""
         own = [block for block in self.blocks if block.scope == scope and generator in block.seconds]
-        means = [sum(block.seconds[generator]) / len(block.seconds[generator]) for block in own]
-        return means, [(block.seed, block.launch) for block in own]
+        return [block.mean(generator) for block in own], [(block.seed, block.launch) for block in own]
 
 
 def _deciding(study: Mapping[str, Any]) -> dict[str, Any]:

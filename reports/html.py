@@ -22,7 +22,7 @@ from reports import csv, figures, samples, tables, tradeoff
 from reports.ablations import ablations
 from reports.comparability import conditions
 from reports.environment import environment_groups
-from reports.format import Shown, duration, moment, number, show
+from reports.format import Shown, duration, moment, number
 from reports.load import REAL, RunData, load
 from reports.page import environment, page
 from reports.palette import series_of
@@ -168,9 +168,7 @@ def _shown_stages(rows: Sequence[StageRow]) -> list[tuple[StageRow, list[Shown |
         (
             row,
             [
-                None
-                if record is None or record.value is None
-                else show(record.value, record.unit, lo=record.lo, hi=record.hi, scale=scale, decimals=decimals)
+                tables.shown(record, scale=scale, decimals=decimals)
                 for record, (scale, decimals) in zip(row.cells, how, strict=True)
             ],
         )

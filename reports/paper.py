@@ -21,7 +21,7 @@ from reports.figures import Plot
 from reports.format import scale_for
 from reports.load import REAL, RunData, load
 from reports.palette import INK, MARKERS, MUTED, SERIES, STYLES, series_of
-from reports.tradeoff import Axis, tradeoff
+from reports.tradeoff import BETTER, Axis, tradeoff
 from reports.waterfall import Waterfall, waterfalls
 
 FORMATS = ("pdf", "svg", "png")
@@ -111,8 +111,7 @@ def _panels(data: RunData, metric: str, measured: Sequence[Axis], series: Mappin
     labels = tuple(dict.fromkeys(r.generator for r in own))
     _legend(figure, labels, series)
     counts = ", ".join(dict.fromkeys(str(r.n) for r in own if r.n is not None))
-    better = {True: "higher is better", False: "lower is better", None: "nearer to the real clips is better"}
-    direction = better[next((r.higher_is_better for r in scores), None)]
+    direction = BETTER[next((r.higher_is_better for r in scores), None)]
     n = f"n = {counts} videos" if counts else "the number of videos is not recorded"
     return Plot(
         name=f"{_file_name(metric)}-against-cost",

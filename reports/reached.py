@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from reports.format import Shown, show
 from reports.load import RunData
+from reports.tables import shown
 from reports.tradeoff import Axis
 
 
@@ -31,16 +32,13 @@ def reached(data: RunData, axes: tuple[Axis, ...], metrics: tuple[str, ...]) -> 
     rows = []
     for (label, seed), count in steps.items():
         amounts = [(axis, axis.of(label, seed)) for axis in axes]
-        records = [scored.get((label, seed, metric)) for metric in metrics]
         rows.append(
             Reached(
                 label=label,
                 seed=seed,
                 steps=count,
                 costs=tuple(None if one is None else show(one.value, axis.unit) for axis, one in amounts),
-                scores=tuple(
-                    None if r is None or r.value is None else show(r.value, r.unit, lo=r.lo, hi=r.hi) for r in records
-                ),
+                scores=tuple(shown(scored.get((label, seed, metric))) for metric in metrics),
             )
         )
     return rows if any(any(row.scores) for row in rows) else []

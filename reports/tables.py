@@ -288,6 +288,13 @@ def _plain_name(record: Measurement) -> tuple[str, str]:
     return "", f"{_SCORES.get(name, name)}{f' {bracket}{extractor}' if bracket else ''}"
 
 
+def shown(record: Measurement | None, *, scale: Scale | None = None, decimals: int | None = None) -> Shown | None:
+    """A record ready to print, with its interval; None where there is no value, or no record."""
+    if record is None or record.value is None:
+        return None
+    return show(record.value, record.unit, lo=record.lo, hi=record.hi, scale=scale, decimals=decimals)
+
+
 def _rows(
     records: Iterable[Measurement],
     data: RunData,
@@ -306,12 +313,7 @@ def _rows(
         first = next(iter(found.values()))
         scale, decimals = everywhere or precision(found.values())
         cells = {
-            label: Cell(
-                record=record,
-                shown=None
-                if record.value is None
-                else show(record.value, record.unit, lo=record.lo, hi=record.hi, scale=scale, decimals=decimals),
-            )
+            label: Cell(record=record, shown=shown(record, scale=scale, decimals=decimals))
             for label, record in found.items()
         }
         group, label = name(first)

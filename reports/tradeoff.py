@@ -21,6 +21,8 @@ LEFT, RIGHT, TOP, BOTTOM = 62, 14, 16, 44
 ROOM = 0.08
 """Share of the range kept free at both ends."""
 
+BETTER = {True: "higher is better", False: "lower is better", None: "nearer to the real clips is better"}
+"""By ``higher_is_better`` of a score."""
 MEMORY = ("cuda-allocated", "nvml-process", "resident", "torch-allocations")
 """Instruments of peak memory, the first that measured speaks."""
 
@@ -196,9 +198,7 @@ def _chart(metric: str, scores: Sequence[Measurement], axis: Axis, series: Mappi
         metric=metric,
         axis=axis,
         unit=scale.symbol,
-        better={True: "higher is better", False: "lower is better", None: "nearer to the real clips is better"}[
-            direction
-        ],
+        better=BETTER[direction],
         points=tuple(_point(r, cost, axis.unit, scale, across, up, series, several=several) for r, cost in pairs),
         across=across.ticks(),
         up=up.ticks(),

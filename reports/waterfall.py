@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from harness.records import Measurement
 from reports.format import Scale, Shown, scale_for, show
 from reports.load import REAL, RunData
+from reports.tables import BY_STAGE, stage_of
 
 _STAGE = re.compile(r"denoise\[stage=(\d+)\]")
 _WHOLE = "end_to_end"
@@ -84,13 +85,11 @@ def waterfalls(data: RunData) -> list[Waterfall]:
 
 def stage_table(data: RunData) -> list[StageRow]:
     """Every stage that was counted or timed, generator by generator, noisiest first."""
-    pattern = re.compile(r"denoise_step\[stage=(\d+)\]")
-    metrics = ("flops", "latency_s", "working_memory_bytes")
     cells: dict[tuple[str, int | None, int], dict[str, Measurement]] = {}
     for record in data.measurements:
-        match = pattern.fullmatch(record.scope)
-        if match and record.metric in metrics:
-            cells.setdefault((record.generator, record.seed, int(match[1])), {})[record.metric] = record
+        stage = stage_of(record)
+        if stage is not None and record.metric in BY_STAGE:
+            cells.setdefault((record.generator, record.seed, stage), {})[record.metric] = record
     order = list(data.generators)
     keys = sorted(cells, key=lambda key: (order.index(key[0]), key[1] if key[1] is not None else -1, key[2]))
     return [
@@ -100,7 +99,7 @@ def stage_table(data: RunData) -> list[StageRow]:
             seed=seed,
             steps=_told(cells[generator, seed, stage].get("flops"), "steps"),
             frames=_told(cells[generator, seed, stage].get("flops"), "frames"),
-            cells=tuple(cells[generator, seed, stage].get(metric) for metric in metrics),
+            cells=tuple(cells[generator, seed, stage].get(metric) for metric in BY_STAGE),
         )
         for generator, seed, stage in keys
     ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any
 
@@ -110,9 +109,9 @@ def gather(blocks: Iterable[Block]) -> list[Blocks]:
     """Block values by generator, seed and scope."""
     found: dict[BlockKey, list[tuple[float, int]]] = {}
     for block in blocks:
-        for generator, seconds in block.seconds.items():
+        for generator in block.seconds:
             key = (generator, block.seed, block.scope)
-            found.setdefault(key, []).append((math.fsum(seconds) / len(seconds), block.launch))
+            found.setdefault(key, []).append((block.mean(generator), block.launch))
     return [
         Blocks(
             generator=generator,

@@ -28,6 +28,10 @@ class Block:
     seconds: Mapping[str, tuple[float, ...]]
     """Seconds of each call, by generator."""
 
+    def mean(self, generator: str) -> float:
+        """Of the generator's calls: one observation of its time."""
+        return math.fsum(self.seconds[generator]) / len(self.seconds[generator])
+
 
 def complete_blocks(records: Iterable[TimingRecord]) -> list[Block]:
     """The blocks that were timed to their end, warm-up left out.

@@ -59,8 +59,9 @@ def is_narrow(
 def latency(blocks: Iterable[Block], scope: str, generator: str) -> Interval:
     """Median over blocks of the generator's mean in the block."""
     timed = [block for block in blocks if block.scope == scope and generator in block.seconds]
-    means = [math.fsum(block.seconds[generator]) / len(block.seconds[generator]) for block in timed]
-    return median_interval(means, clusters=[(block.seed, block.launch) for block in timed])
+    return median_interval(
+        [block.mean(generator) for block in timed], clusters=[(block.seed, block.launch) for block in timed]
+    )
 
 
 def _within(interval: Interval, precision: float) -> bool:
