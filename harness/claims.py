@@ -29,13 +29,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from harness import evidence
-from harness.errors import NotComparableError, UsageError
+from harness.errors import NotComparableError
 from harness.evidence import Finding
 from harness.facts import Facts
-from harness.input_files import read_yaml, validation_message
+from harness.input_files import read_model
 from harness.records import Evidence, Verdict, VerdictWord
 from harness.store import Run
 from harness.study import Study, locate
@@ -137,13 +137,7 @@ def load_claims(path: Path) -> ClaimsFile:
     Raises:
         UsageError: a key is unknown or a value does not fit; names the place.
     """
-    data = read_yaml(path)
-    if not isinstance(data, dict):
-        raise UsageError(f"{path} is no claims file: expected keys and values at the top, got {type(data).__name__}.")
-    try:
-        return ClaimsFile.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(validation_message(error, ClaimsFile, path)) from error
+    return read_model(path, ClaimsFile, otherwise="is no claims file")
 
 
 def judge(run: Run, study: Study) -> list[Verdict]:

@@ -6,12 +6,14 @@ import difflib
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
 from harness.errors import UsageError
+
+M = TypeVar("M", bound=BaseModel)
 
 MOST_BYTES = 1_000_000
 """Of a file that a person has written."""
@@ -101,3 +103,22 @@ def _keys_at(model: type[BaseModel], location: tuple[int | str, ...]) -> list[st
         candidates = [annotation, *getattr(annotation, "__args__", ())]
         model = next(item for item in candidates if isinstance(item, type) and issubclass(item, BaseModel))
     return list(model.model_fields)
+
+
+def read_model(path: Path, model: type[M], *, otherwise: str) -> M:
+    """A YAML file that holds one model.
+
+    Args:
+        otherwise: what the file is said to be where it has no keys, e.g. ``is no study``.
+
+    Raises:
+        UsageError: the file cannot be read, has a key that nobody knows (the nearest is named), or a value that does
+            not fit.
+    """
+    data = read_yaml(path)
+    if not isinstance(data, dict):
+        raise UsageError(f"{path} {otherwise}: expected keys and values at the top, got {type(data).__name__}.")
+    try:
+        return model.model_validate(data)
+    except ValidationError as error:
+        raise UsageError(validation_message(error, model, path)) from error

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
 from harness.diffusion.form import Diffusion, Form, PredictionKind, SolverName, Weighting
-from harness.errors import UsageError, unknown_name
-from harness.input_files import read_yaml, validation_message
+from harness.errors import unknown_name
+from harness.input_files import read_model
 from harness.registry import find
 
 TimedScope = Literal["end_to_end", "training_step"]
@@ -331,13 +331,7 @@ def load_study(path: Path) -> Study:
     Raises:
         UsageError: a key or a plugin is unknown (the nearest known one is named), or a value does not fit.
     """
-    data = read_yaml(path)
-    if not isinstance(data, dict):
-        raise UsageError(f"{path} is no study: expected keys and values at the top, got {type(data).__name__}.")
-    try:
-        study = Study.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(validation_message(error, Study, path)) from error
+    study = read_model(path, Study, otherwise="is no study")
     find("datasets", study.data.name, where=f"{path}: data.name")
     find("backbones", study.backbone.name, where=f"{path}: backbone.name")
     for number, generator in enumerate(study.generators):

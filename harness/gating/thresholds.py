@@ -6,10 +6,9 @@ import fnmatch
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from harness.errors import UsageError
-from harness.input_files import read_yaml, validation_message
+from harness.input_files import read_model
 
 AcrossMachines = Literal["refuse", "notice"]
 """What becomes of numbers that another machine, or another version of something, makes incomparable."""
@@ -106,10 +105,4 @@ def load_thresholds(path: Path | None) -> Thresholds:
     """
     if path is None:
         return Thresholds()
-    data = read_yaml(path)
-    if not isinstance(data, dict):
-        raise UsageError(f"{path} has no thresholds: expected keys and values at the top, got {type(data).__name__}.")
-    try:
-        return Thresholds.model_validate(data)
-    except ValidationError as error:
-        raise UsageError(validation_message(error, Thresholds, path)) from error
+    return read_model(path, Thresholds, otherwise="has no thresholds")
