@@ -79,17 +79,36 @@ def spoiled(run: Run) -> list[Spoiled]:
     return found
 
 
-def require_whole(run: Run) -> None:
+def require_whole(run: Run, *, ended: bool = False) -> None:
     """Refuse a run whose records are not what they were when it ended.
+
+    A line cut short is damage in a run that ended without a seal. A seal knows it: a kill tore it, and resuming redid
+    what it said. In a run that has not ended it is what a kill leaves.
+
+    Args:
+        run: the run.
+        ended: take it for one that has ended, whatever its status says.
 
     Raises:
         TpbenchError: names every file with its line.
     """
-    if found := spoiled(run):
+    found = spoiled(run)
+    if not is_sealed(run) and (ended or _ended(run)):
+        found = [Spoiled(file=file, line=line, why="is cut short") for file, line in run.torn_lines()]
+    if found:
         raise TpbenchError(
             f"{run.root}: {'; '.join(map(str, found))}. Numbers from these records would be nobody's. "
-            "Restore the files from where the run was made, or run the study again."
+            "Restore the files from where the run was made, or run the study again in another folder."
         )
+
+
+def _ended(run: Run) -> bool:
+    """Whether nothing more is written; a status that cannot be read is no excuse for torn records."""
+    try:
+        status = run.read_json("status.json")
+    except TpbenchError:
+        return True
+    return status is not None and not (isinstance(status, dict) and status.get("state") != "done")
 
 
 def _files(run: Run) -> list[str]:

@@ -170,14 +170,8 @@ def load(run: Run) -> RunData:
         for look in hygiene
         if look.warnings
     ]
-    problems += [
-        Problem(
-            what="torn record",
-            where=f"{file}:{line}",
-            why="The line was cut short by a kill and left out; resuming redoes it.",
-        )
-        for file, line in run.torn_lines()
-    ]
+    why = f"The line was cut short by a kill and left out; resuming {'redid' if state == 'done' else 'redoes'} it."
+    problems += [Problem(what="torn record", where=f"{file}:{line}", why=why) for file, line in run.torn_lines()]
     return RunData(
         root=run.root,
         study=study,

@@ -64,6 +64,32 @@ def test_a_run_that_goes_on_has_no_seal(run: Run) -> None:
     assert spoiled(run) == []
 
 
+@pytest.mark.parametrize("status", ['{"state": "done"}', '{"state": "do', "[]"])
+def test_a_line_cut_short_stops_a_run_that_ended_without_a_seal(run: Run, status: str) -> None:
+    break_seal(run)
+    edit(run, lambda lines: [*lines[:4], lines[4][:20]])
+    (run.root / "status.json").write_text(status)
+    with pytest.raises(TpbenchError, match=r"records/units.jsonl:5 is cut short"):
+        require_whole(run)
+
+
+@pytest.mark.parametrize("status", [None, '{"state": "running"}', '{"state": "interrupted"}'])
+def test_a_line_torn_by_a_kill_stops_only_who_takes_the_run_for_ended(run: Run, status: str | None) -> None:
+    break_seal(run)
+    edit(run, lambda lines: [*lines[:4], lines[4][:20]])
+    if status is not None:
+        (run.root / "status.json").write_text(status)
+    require_whole(run)
+    with pytest.raises(TpbenchError, match=r"records/units.jsonl:5 is cut short"):
+        require_whole(run, ended=True)
+
+
+def test_a_line_torn_before_the_run_went_on_and_ended_is_known_to_the_seal(run: Run) -> None:
+    edit(run, lambda lines: [*lines[:4], lines[4][:20]])
+    seal(run)
+    require_whole(run, ended=True)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", json.dumps({"seal_version": 99, "files": {}}), "{}"])
 def test_a_spoiled_seal_is_an_error_and_never_a_pass(run: Run, text: str) -> None:
     (run.root / SEAL).write_text(text)

@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
-from harness.errors import TpbenchError, UsageError
+from harness.errors import UsageError
 from harness.input_files import validation_message
 from harness.measure.blocks import Block, complete_blocks
 from harness.records import Measurement, TimingRecord, UnitRecord, last_measurements
@@ -83,13 +83,7 @@ def observe(run: Run) -> Observed:
             and in which line.
         UsageError: study.yaml is no study.
     """
-    require_whole(run)
-    if torn := run.torn_lines():
-        places = ", ".join(f"{file}:{line}" for file, line in torn)
-        raise TpbenchError(
-            f"{run.root}: {places} is cut short. What it said is lost, and that may be the very regression. "
-            "Restore the file from where the run was made, or run the study again in another folder."
-        )
+    require_whole(run, ended=True)
     data = run.study()
     try:
         study = Study.model_validate(data)

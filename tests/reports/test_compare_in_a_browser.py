@@ -50,6 +50,7 @@ def test_a_served_report_works_in_its_sandbox_and_sees_nothing_else(
         page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
         page.goto(server.url)
         page.get_by_role("link", name="report.html").click()
+        page.wait_for_url("**/report.html")  # waits for its end, and not only its heading
         assert "synthetic" in page.locator("h1").inner_text()
         assert page.locator("video").count() > 0
         assert complaints == []

@@ -261,10 +261,15 @@ def test_a_spoiled_file_is_named_or_empty_and_the_rest_is_shown(
         assert f"unreadable file {name}" in page.text
 
 
-def test_a_torn_line_is_told(synthetic_run: Callable[..., Run]) -> None:
+def test_a_line_torn_by_a_kill_is_told_and_one_torn_after_the_end_stops_the_report(
+    synthetic_run: Callable[..., Run],
+) -> None:
     run = synthetic_run(videos=1)
     with open(run.root / "records" / "training.jsonl", "a") as file:
         file.write('{"generator": "tpd')
+    with pytest.raises(TpbenchError, match=r"records/training.jsonl:\d+ is cut short"):
+        render(run)
+    run.write_json("status.json", run.read_json("status.json") | {"state": "running"})
     _, page = render(run)
     assert "records/training.jsonl:" in page.text
     assert "The line was cut short by a kill" in page.text
