@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal
 
 import torch
-from scipy.optimize import linear_sum_assignment
 
 Alignment = Literal["off", "batch", "pooled"]
 """``batch``: noises change places among the clips of one stage. ``pooled``: among all clips of the batch, each
@@ -29,6 +28,8 @@ class Assignment:
 
 def assign(distance: torch.Tensor) -> Assignment:
     """The order with the smallest summed ``distance`` (B, B) of clips (rows) and noises, found on the CPU."""
+    from scipy.optimize import linear_sum_assignment  # half a second, which only training needs
+
     table = distance.detach().cpu()
     _, columns = linear_sum_assignment(table.numpy())
     order = torch.from_numpy(columns)

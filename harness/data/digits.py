@@ -15,13 +15,15 @@ import math
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, get_args
+from importlib.util import find_spec
+from pathlib import Path
+from typing import get_args
 
 import numpy as np
 
 from harness.data.base import Clips, Split
 from harness.data.draws import checked_indices, require_integer, uniform
-from harness.errors import UsageError, unknown_name
+from harness.errors import TpbenchError, UsageError, unknown_name
 from harness.generator import ClipShape
 from harness.seeds import derive_seed
 
@@ -253,11 +255,17 @@ def caption(*, digit: int, direction: int, speed: int) -> str:
 
 @lru_cache(maxsize=1)
 def _handwriting() -> tuple[np.ndarray, np.ndarray]:
-    """Images (1797, 8, 8) with values 0 to 16, and their digits (1797,)."""
-    from sklearn.datasets import load_digits
+    """Images (1797, 8, 8) with values 0 to 16, and their digits (1797,).
 
-    bunch: Any = load_digits()
-    return bunch.images.astype(np.uint8), bunch.target.astype(np.int64)
+    What ``sklearn.datasets.load_digits`` gives, from the same file: importing scikit-learn takes every worker two
+    seconds, and nothing else of it is used.
+    """
+    package = find_spec("sklearn")
+    if package is None or not package.submodule_search_locations:
+        raise TpbenchError("moving-digits: scikit-learn, which ships the images, is not installed: tpbench[run]")
+    file = Path(package.submodule_search_locations[0], "datasets", "data", "digits.csv.gz")
+    table = np.loadtxt(file, delimiter=",", dtype=np.uint8)
+    return table[:, :-1].reshape(-1, 8, 8), table[:, -1].astype(np.int64)
 
 
 @lru_cache(maxsize=3)

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import hashlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from harness.data.digits import CONE, DIRECTIONS, SIDE, MovingDigits, caption
+from harness.data.digits import CONE, DIRECTIONS, SIDE, MovingDigits, _handwriting, caption
 from harness.data.prompts import tokenize
-from harness.errors import UsageError
+from harness.errors import TpbenchError, UsageError
 
 SPLITS = ("train", "reference", "test")
 HEADINGS = {"right": (0, 1), "left": (0, -1), "up": (-1, 0), "down": (1, 0)}
@@ -236,6 +238,30 @@ def test_indices_that_are_no_clip_numbers_are_refused(numbers: np.ndarray) -> No
 def test_an_unknown_split_is_named() -> None:
     with pytest.raises(UsageError, match="Did you mean 'train'"):
         MovingDigits().clips("trian", np.arange(2))
+
+
+def test_the_images_are_those_of_scikit_learn() -> None:
+    from sklearn.datasets import load_digits
+
+    images, digits = _handwriting()
+    assert np.array_equal(images, load_digits().images)
+    assert np.array_equal(digits, load_digits().target)
+
+
+def test_a_worker_that_has_made_clips_has_not_imported_scikit_learn() -> None:
+    code = (
+        "import sys, numpy, harness.worker, tpdiff; from harness.data.digits import MovingDigits as data; "
+        "data().clips('train', numpy.arange(2)); "
+        "print(sorted({'sklearn', 'scipy.optimize', 'scipy.stats'} & {*sys.modules}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    assert ended.stdout.strip() == "[]"
+
+
+def test_without_scikit_learn_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("harness.data.digits.find_spec", lambda _: None)
+    with pytest.raises(TpbenchError, match=r"scikit-learn.*tpbench\[run\]"):
+        _handwriting.__wrapped__()
 
 
 def test_the_description_holds_the_options_and_nothing_hidden() -> None:
