@@ -70,6 +70,15 @@ def launch(passes: int, seed: int) -> Launch:
 
 
 def _timed(passes: int, seed: int) -> Launch:
+    call = work(passes, seed)
+    warmed: list[float] = []
+    while len(warmed) < WARMUP and not settled(warmed):
+        warmed.append(call())
+    return [sum(call() for _ in range(CALLS)) / CALLS for _ in range(BLOCKS)]
+
+
+def work(passes: int, seed: int) -> Callable[[], float]:
+    """A call of so many forward passes of the tiny U-Net on one thread, which says how many seconds it took."""
     torch.set_num_threads(1)
     network = build(shape=SHAPE, vocabulary=32, seed=seed, width=16).eval()
     clips = torch.randn(1, SHAPE.channels, SHAPE.frames, SHAPE.height, SHAPE.width)
@@ -86,10 +95,7 @@ def _timed(passes: int, seed: int) -> Launch:
                 network(clips, times, tokens, positions)
         return time.perf_counter() - start
 
-    warmed: list[float] = []
-    while len(warmed) < WARMUP and not settled(warmed):
-        warmed.append(call())
-    return [sum(call() for _ in range(CALLS)) / CALLS for _ in range(BLOCKS)]
+    return call
 
 
 def collect(kind: str, number: int) -> dict[str, Any]:

@@ -14,6 +14,7 @@ import pytest
 from harness.commands.tracing import trace
 from harness.driver import execute
 from harness.measure.memory import MEMORY_METRICS
+from harness.plan import UnitKind
 from harness.progress import Progress
 from harness.records import (
     HygieneRecord,
@@ -44,11 +45,11 @@ def study(*names: str, **changes: object) -> Study:
     return Study.model_validate(data | changes)
 
 
-def start(folder: Path, of: Study, *, jobs: int = 1) -> tuple[Run, int]:
+def start(folder: Path, of: Study, *, jobs: int = 1, only: tuple[UnitKind, ...] | None = None) -> tuple[Run, int]:
     run = Run(folder)
     run.root.mkdir(exist_ok=True)
     (run.root / "study.yaml").write_text(of.to_yaml())
-    return run, execute(of, run, progress=Progress(quiet=True), jobs=jobs)
+    return run, execute(of, run, progress=Progress(quiet=True), jobs=jobs, only=only)
 
 
 def last_units(run: Run) -> dict[str, UnitRecord]:
@@ -182,8 +183,7 @@ def test_trainings_work_side_by_side_if_asked(
     monkeypatch.setenv("MEETING", str(tmp_path / "meeting"))
     monkeypatch.setenv("PATIENCE", "90" if meet else "0.5")
     here, there = plugin(tmp_path, "Here", body), plugin(tmp_path, "There", body)
-    of = study(here, there, sampling={"videos": 1, "batch": 1, "steps": 1})
-    run, code = start(tmp_path / "run", of, jobs=jobs)
+    run, code = start(tmp_path / "run", study(here, there), jobs=jobs, only=("train",))
     trained = {record.generator for record in run.read(TrainingRecord)}
     assert (code, trained) == ((0, {"Here", "There"}) if meet else (3, {"There"}))
 
@@ -336,13 +336,13 @@ def test_a_mended_generator_is_tried_again_and_only_what_is_missing(tmp_path: Pa
         def generate(self, request, probe):
             raise RuntimeError("not yet")
         """
-    of = study(plugin(tmp_path, "Mended", broken), metrics=["temporal_flicker"])
-    run, code = start(tmp_path / "run", of)
+    of, only = study(plugin(tmp_path, "Mended", broken), metrics=["temporal_flicker"]), ("train", "sample", "score")
+    run, code = start(tmp_path / "run", of, only=only)
     assert code == 3
     assert last_units(run)["sample/Mended/0/0"].reason == "RuntimeError: not yet"
     plugin(tmp_path, "Mended", "pass")
     trained = len(run.read(TrainingRecord))
-    assert execute(of, run, progress=Progress(quiet=True)) == 0
+    assert execute(of, run, progress=Progress(quiet=True), only=only) == 0
     assert len(run.read(TrainingRecord)) == trained
     assert last_units(run)["sample/Mended/0/0"].attempt == 2
     scores = [row for row in run.read(Measurement) if (row.generator, row.metric) == ("Mended", "temporal_flicker")]

@@ -53,6 +53,8 @@ def gate(
     """
     if base_python is not None and not os.access(base_python, os.X_OK):
         raise UsageError(f"--base-python {base_python} is no program. Give the python of an environment, bin/python.")
+    if base_python is not None and not remeasure:
+        raise UsageError("--base-python times both versions, which --no-remeasure forbids. Leave one of them out.")
     limits, known, run = load_thresholds(thresholds), load_baseline(baseline), Run.open(root)
     result = judge(known, observe(run), limits)
     result = _second_look(result, run, known, limits, remeasure=remeasure, base_python=base_python)
@@ -83,10 +85,11 @@ def _second_look(
         return not_timed_again(result, items, "--no-remeasure")
     from harness.gating.remeasure import NotRemeasuredError, time_again
 
-    console.notice(f"timing again: {', '.join(plain(item.name) for item in items)}")
+    what = "timing both versions side by side" if paired else "timing again"
+    console.notice(f"{what}: {', '.join(plain(item.name) for item in items)}")
     try:
         with termination_as_interrupt():  # workers end, and the scratch folder goes, whoever stops it
-            blocks = time_again(run, items, base_python=base_python)
+            blocks = time_again(run, items, base_python=base_python, precision=limits.timings.relative)
     except NotRemeasuredError as error:
         return not_timed_again(result, items, str(error))
     return look_again(result, items, baseline, blocks, limits, paired=paired)

@@ -1,16 +1,19 @@
 """Time again what looks slower: new launches, interleaved as always, in a scratch folder beside the run.
 
 With an interpreter in which the baseline's version is installed, both versions are timed in the same launches: whatever
-the machine does meanwhile falls on both. Nothing is written into the run.
+the machine does meanwhile falls on both. Launches are then added until their ratio is known, as in a study. Nothing is
+written into the run.
 """
 
 from __future__ import annotations
 
 import shutil
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from itertools import product
+from functools import partial
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -18,23 +21,32 @@ from harness.errors import TpbenchError
 from harness.gating.result import Item
 from harness.launch.local import WorkerProcess
 from harness.measure.blocks import Block, complete_blocks
+from harness.measure.timings import is_narrow
 from harness.progress import Progress
 from harness.records import Record, TimingRecord
 from harness.store import Run
-from harness.study import Study, load_study
+from harness.study import Latency, Study, load_study
 from harness.timing import time_launch
 
 AT_BASELINE = "@baseline"
 """Ending of a label whose calls the baseline's version makes."""
 FEWEST = 2
 """Launches, even if the study asks for fewer."""
+Clock = Callable[[], float]
 
 
 class NotRemeasuredError(TpbenchError):
     """Nothing could be timed again; says why."""
 
 
-def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> list[Block]:
+def time_again(
+    run: Run,
+    items: Sequence[Item],
+    *,
+    base_python: Path | None,
+    precision: float,
+    clock: Clock = time.monotonic,
+) -> list[Block]:
     """Blocks of new launches, as many as the study asks for at least.
 
     Args:
@@ -42,12 +54,14 @@ def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> 
         items: the timings in question.
         base_python: an interpreter with the baseline's version. Then the generators in question are timed twice, as
             ``<label>`` and ``<label>@baseline``; without one all generators of the study are, once.
+        precision: of the ratio of both versions, as a share; while it is not known so well, launches are added, up to
+            the study's ``more_launches`` and, for each training seed, ``budget_s``.
+        clock: seconds.
 
     Raises:
         NotRemeasuredError: a process could not be started, or a generator could not be timed; says why.
     """
     labels = list(dict.fromkeys(item.generator for item in items))
-    seeds = list(dict.fromkeys(item.seed or 0 for item in items))
     records: list[TimingRecord] = []
 
     def keep(record: Record) -> None:
@@ -59,19 +73,44 @@ def time_again(run: Run, items: Sequence[Item], *, base_python: Path | None) -> 
             study = _about(load_study(folder / "study.yaml"), [item.scope for item in items])
             if base_python is None:
                 labels = [entry.label for entry in study.generators]
-            launches = list(product(seeds, range(max(study.latency.launches, FEWEST))))
-            with Progress().task("timing again", total=len(launches)) as update:
-                for number, (seed, launch) in enumerate(launches):
-                    with ExitStack() as stack:
-                        workers = _workers(stack, folder, study, labels, f"{seed}-{launch}", base_python)
-                        time_launch(
-                            study, workers, seed=seed, launch=launch, attempt=1, record=keep, progress=lambda: None
-                        )
-                    update(number + 1)
+            for seed, own in groupby(sorted(items, key=_seed), key=_seed):
+                known = partial(_known, records, list(own), precision=precision) if base_python else lambda: True
+                fewest = max(study.latency.launches, FEWEST)
+                with Progress().task(f"timing again, seed {seed}", total=fewest) as update:
+                    for launch in _launches(fewest, study.latency, known, clock):
+                        with ExitStack() as stack:
+                            workers = _workers(stack, folder, study, labels, f"{seed}-{launch}", base_python)
+                            time_launch(
+                                study, workers, seed=seed, launch=launch, attempt=1, record=keep, progress=lambda: None
+                            )
+                        update(min(launch + 1, fewest))
         except (TpbenchError, OSError) as error:
             # The scratch folder is gone when this is read; what is not in it is not in the run.
             raise NotRemeasuredError(str(error).replace(str(folder), str(run.root))) from error
     return complete_blocks(records)
+
+
+def _launches(fewest: int, latency: Latency, known: Callable[[], bool], clock: Clock) -> Iterator[int]:
+    """Numbers of launches: the fewest, then more while the ratio is not known and there is time."""
+    start = clock()
+    yield from range(fewest)
+    for number in range(fewest, latency.most_launches):
+        if clock() - start >= latency.budget_s or known():
+            return
+        yield number
+
+
+def _known(records: Iterable[TimingRecord], items: Sequence[Item], *, precision: float) -> bool:
+    """Whether the ratio of both versions is known to the share ``precision`` for all items, which are of one seed."""
+    blocks = [block for block in complete_blocks(records) if block.seed == _seed(items[0])]
+    return all(
+        is_narrow(blocks, item.scope, [item.generator], control=item.generator + AT_BASELINE, precision=precision)
+        for item in items
+    )
+
+
+def _seed(item: Item) -> int:
+    return item.seed or 0
 
 
 def _about(study: Study, scopes: Sequence[str]) -> Study:

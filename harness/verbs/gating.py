@@ -35,7 +35,7 @@ def gate_command(
     ] = True,
     base_python: Annotated[
         Path | None,
-        typer.Option(metavar="PYTHON", help="Interpreter with the baseline's version: timed again side by side."),
+        typer.Option(metavar="PYTHON", help="Interpreter with the baseline's version: both are timed side by side."),
     ] = None,
     strict: Annotated[bool, typer.Option("--strict", help="Exit with 4 if something is undecided.")] = False,
     as_json: Json = False,

@@ -86,7 +86,7 @@ def test_a_slow_run_fails_without_a_second_look_and_says_so(call: Call, tmp_path
 def test_a_slow_run_fails_if_it_is_slow_again(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slower: float, code: int
 ) -> None:
-    def again(run: Run, items: list[Item], *, base_python: Path | None) -> list[Block]:
+    def again(run: Run, items: list[Item], *, base_python: Path | None, precision: float) -> list[Block]:
         assert [item.generator for item in items] == ["tpdiff"]
         return side_by_side(np.random.default_rng(0), slower=slower)
 
@@ -98,7 +98,7 @@ def test_a_slow_run_fails_if_it_is_slow_again(
 def test_a_run_without_weights_fails_and_says_why_it_was_not_timed_again(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(run: Run, items: list[Item], *, base_python: Path | None) -> list[Block]:
+    def none(run: Run, items: list[Item], *, base_python: Path | None, precision: float) -> list[Block]:
         raise NotRemeasuredError("the checkpoint is gone")
 
     monkeypatch.setattr(remeasure, "time_again", none)
@@ -226,7 +226,7 @@ def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
     monkeypatch.setattr(FakeWorker, "started", [], raising=False)
     monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
     monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
-    blocks = time_again(run, [slow_item()], base_python=base_python)
+    blocks = time_again(run, [slow_item()], base_python=base_python, precision=0.05)
     other = "full-rate" if base_python is None else "tpdiff@baseline"
     assert {generator for block in blocks for generator in block.seconds} == {"tpdiff", other}
     assert {block.launch for block in blocks} == {0, 1, 2}
@@ -246,4 +246,4 @@ def test_what_cannot_be_timed_again_is_told_by_its_place_in_the_run(
     monkeypatch.setattr(remeasure, "WorkerProcess", Gone)
     run = write_run(tmp_path / "run")
     with pytest.raises(NotRemeasuredError, match=f"{run.root}/checkpoints/tpdiff is gone"):
-        time_again(run, [slow_item()], base_python=None)
+        time_again(run, [slow_item()], base_python=None, precision=0.05)
