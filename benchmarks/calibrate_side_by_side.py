@@ -8,8 +8,9 @@ takes eleven. What a gate says at its first look plays no part: side by side eve
 
 Fixed before the first pair: the sizes, the pairs 0 to 199 of equal and 0 to 99 of slower code, one of each, none
 repeated; the gate's own limits and a study's own latency settings, but for half a second of blocks a launch instead of
-two, after at most ten calls of warm-up instead of thirty. Equal code found slower may be as often as an exact binomial test at 5 % allows of a true rate of 5 %, slow-downs
-found as seldom as it allows of 95 %. By hand, on a quiet machine, resumable::
+two, after at most ten calls of warm-up instead of thirty. Equal code found slower may be as often as an exact binomial
+test at 5 % allows of a true rate of 5 %, slow-downs found as seldom as it allows of 95 %. By hand, on a quiet machine,
+resumable::
 
     python benchmarks/calibrate_side_by_side.py collect OUT_DIR      # half an hour
     python benchmarks/calibrate_side_by_side.py judge OUT_DIR

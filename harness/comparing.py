@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from harness.change import Change, Side, change, side
+from harness.differing import StudyDifference, differing_studies, on_purpose
 from harness.errors import UsageError
-from harness.fingerprint import Difference, fields, kind_of
+from harness.fingerprint import Difference, kind_of
 from harness.fingerprint import compare as differences
 from harness.recorded import Quantity, Recorded
 from harness.store import Run
 
 State = Literal["comparable", "conditions differ", "not comparable", "missing"]
 
-ON_PURPOSE = ("study", "source", "packages.tpbench")
-"""Fields of an environment in which runs differ because that is what is compared."""
 WORK = ("device", "batch", "videos", "frames", "height", "width")
 """Fields of the card of a cost on which both sides must agree; the others say how it came out."""
 OUTCOMES = frozenset(
@@ -65,15 +64,6 @@ class Row:
 
 
 @dataclass(frozen=True, kw_only=True)
-class StudyDifference:
-    """A key in which two studies differ."""
-
-    key: str
-    base: str
-    other: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class Against:
     """One run against the base."""
 
@@ -111,20 +101,6 @@ def compare_runs(runs: Sequence[Run]) -> Comparison:
         names = [str(run.root) for run in runs]
     base, *others = [Recorded.of(run, name=name) for run, name in zip(runs, names, strict=True)]
     return Comparison(base=base.name, others=tuple(_against(base, other) for other in others))
-
-
-def differing_studies(base: Mapping[str, Any], other: Mapping[str, Any]) -> tuple[StudyDifference, ...]:
-    """The keys in which two studies differ, with dots; what one does not say is ``(nothing)``.
-
-    >>> differing_studies({"sampling": {"steps": 30}}, {"sampling": {"steps": 20}})
-    (StudyDifference(key='sampling.steps', base='30', other='20'),)
-    """
-    ours, theirs = dict(fields(base)), dict(fields(other))
-    return tuple(
-        StudyDifference(key=key, base=str(ours.get(key, "(nothing)")), other=str(theirs.get(key, "(nothing)")))
-        for key in sorted(ours.keys() | theirs.keys())
-        if ours.get(key) != theirs.get(key)
-    )
 
 
 def differing_cards(base: Mapping[str, Any], other: Mapping[str, Any], *, cost: bool, of_set: bool) -> list[str]:
@@ -196,9 +172,5 @@ def _state(
         return "not comparable", tuple(cards)
     if base.environment is None or other.environment is None:
         return "conditions differ", ("environment.json is missing, so nothing is known of the conditions",)
-    spoiling = tuple(str(one) for one in found if kind in one.spoils and not _on_purpose(one.field))
+    spoiling = tuple(str(one) for one in found if kind in one.spoils and not on_purpose(one.field))
     return ("conditions differ", spoiling) if spoiling else ("comparable", ())
-
-
-def _on_purpose(field: str) -> bool:
-    return any(field == name or field.startswith(f"{name}.") for name in ON_PURPOSE)

@@ -6,15 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from harness.fingerprint import EFFECTS, Difference, Effect, compare, fields
+from harness.differing import differing_studies, on_purpose
+from harness.fingerprint import EFFECTS, Difference, Effect, compare
 from harness.gating.observed import Observed
 from harness.gating.result import Kind
 from harness.gating.thresholds import Thresholds
 
-JUDGED = ("source.", "packages.tpbench")
-"""Fields that are meant to differ: the code under test."""
-IDENTITY = ("study",)
-"""Told by :func:`study_refusal`, in words that say which key."""
 MOST_SHOWN = 12
 EFFECT: Mapping[Kind, Effect] = {
     "counts": "counts",
@@ -37,14 +34,13 @@ class Comparability:
 
 
 def comparability(baseline: Observed, run: Observed, thresholds: Thresholds) -> Comparability:
-    """Differences of the environments that spoil something, the code under test and what is ignored left out."""
+    """Differences of the environments that spoil something, but for the code under test and what is ignored.
+
+    The study is left out, too: :func:`study_refusal` says which of its keys differ.
+    """
     found = [one for one in compare(baseline.environment, run.environment) if one.spoils]
     return Comparability(
-        differences=tuple(
-            one
-            for one in found
-            if not one.field.startswith(JUDGED) and one.field not in IDENTITY and not thresholds.ignores(one.field)
-        )
+        differences=tuple(one for one in found if not on_purpose(one.field) and not thresholds.ignores(one.field))
     )
 
 
@@ -52,12 +48,8 @@ def study_refusal(baseline: Observed, run: Observed) -> str:
     """Why two studies are not one, key by key; empty if they are."""
     if baseline.digest == run.digest:
         return ""
-    ours, theirs = (dict(fields(side.study)) for side in (baseline, run))
-    differing = [key for key in sorted(ours.keys() | theirs.keys()) if ours.get(key) != theirs.get(key)]
-    told = [
-        f"{key}: {shown(ours.get(key, 'not set'))} or {shown(theirs.get(key, 'not set'))}"
-        for key in differing[:MOST_SHOWN]
-    ]
+    differing = differing_studies(baseline.study, run.study)
+    told = [f"{one.key}: {shown(one.base)} or {shown(one.other)}" for one in differing[:MOST_SHOWN]]
     more = f", and {len(differing) - MOST_SHOWN} more" if len(differing) > MOST_SHOWN else ""
     return (
         f"the baseline is of study {baseline.digest}, the run of study {run.digest}: "

@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import random
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from harness.gating.remeasure import NotRemeasuredError, time_again
 from harness.gating.result import Item
 from harness.measure.blocks import Block
 from harness.store import Run
+from harness.study import load_study
 
 Call = Callable[..., tuple[int, str, str]]
 
@@ -147,6 +150,23 @@ def test_a_base_python_that_is_none_is_a_usage_error(call: Call) -> None:
     assert gate(call, "base", "--base-python", "nowhere/python")[0] == 2
 
 
+def test_a_base_python_that_may_not_be_used_is_a_usage_error(call: Call) -> None:
+    code, _, err = gate(call, "base", "--base-python", sys.executable, "--no-remeasure")
+    assert code == 2
+    assert "Leave one of them out" in err
+
+
+def test_a_base_python_without_tpbench_lets_no_timing_pass(call: Call, tmp_path: Path) -> None:
+    other = tmp_path / "python"
+    other.write_text("#!/bin/sh\necho No module named harness >&2; exit 1\n")
+    other.chmod(0o755)
+    code, out, _ = gate(call, "base", "--base-python", str(other), "--strict", "--json")
+    assert code == 4
+    (item,) = (one for one in json.loads(out)["items"] if one["kind"] == "timings")
+    assert item["state"] == "undecided"
+    assert "No module named harness" in item["why"]
+
+
 def test_baselines_are_listed_and_a_broken_one_is_a_row(call: Call, tmp_path: Path) -> None:
     assert call("baseline", "list", "baselines")[0] == 0
     (tmp_path / "baselines" / "broken.json").write_text("{")
@@ -168,12 +188,16 @@ def test_a_step_in_the_history_is_found(call: Call, tmp_path: Path) -> None:
 
 
 class FakeWorker:
-    """Stands for a worker process: a call of tpdiff takes 1 s, by the baseline's version 0.5 s."""
+    """Stands for a worker process: a call of tpdiff takes 1 s, by the baseline's version 0.5 s, and a little more."""
 
     started: list[dict[str, Any]]
+    apart = 0.0
+    """How much processes differ."""
 
     def __init__(self, folder: Path, **options: Any) -> None:
         self.python = options["python"]
+        self.rng = random.Random(len(self.started))
+        self.pace = 1 + self.apart * self.rng.random()
         self.started.append({"folder": folder, **options})
         assert (folder / "study.yaml").is_file()
         assert (folder / "checkpoints" / "weights").read_text() == "trained"
@@ -191,7 +215,7 @@ class FakeWorker:
                 return {"trainable": True, "load_s": 1.0, "compile_s": None}
             case "time":
                 assert command["scope"] == "end_to_end", "no other scope was in question"
-                return {"seconds": 0.5 if self.python else 1.0}
+                return {"seconds": (0.5 if self.python else 1.0) * self.pace * (1 + 0.001 * self.rng.random())}
             case "look":
                 return LOOK
         return {}
@@ -234,6 +258,26 @@ def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
     assert all(one["keep_memory"] for one in FakeWorker.started)
     assert digests(run.root) == before
     assert os.listdir(tmp_path / "runs") == ["run"]
+
+
+@pytest.mark.parametrize(("apart", "budget_s", "launches"), [(0.0, 300, 3), (0.5, 300, 10), (0.5, 4.5, 5), (0.0, 0, 3)])
+def test_launches_are_added_until_both_versions_ratio_is_known_or_time_is_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: float, budget_s: float, launches: int
+) -> None:
+    run = write_run(tmp_path / "run")
+    run.checkpoints.mkdir()
+    (run.checkpoints / "weights").write_text("trained")
+    study = load_study(run.root / "study.yaml")
+    latency = study.latency.model_copy(update={"launches": 3, "more_launches": 7, "budget_s": budget_s})
+    (run.root / "study.yaml").write_text(study.model_copy(update={"latency": latency}).to_yaml())
+    monkeypatch.setattr(FakeWorker, "started", [], raising=False)
+    monkeypatch.setattr(FakeWorker, "apart", apart)
+    monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
+    # A clock that tells the number of the launch that is to begin.
+    clock = lambda: len(FakeWorker.started) / 2  # noqa: E731
+    blocks = time_again(run, [slow_item()], base_python=Path("/other/python"), precision=0.05, clock=clock)
+    assert {block.launch for block in blocks} == set(range(launches))
 
 
 def test_what_cannot_be_timed_again_is_told_by_its_place_in_the_run(

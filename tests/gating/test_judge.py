@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -250,6 +251,62 @@ def test_new_launches_without_a_block_leave_it_failed(paired: bool) -> None:
     assert again([], paired=paired).state == "failed"
 
 
+def side(blocks_again: list[Block], *, first: float = 0.0, thresholds: Thresholds = DEFAULT) -> Item:
+    """What becomes, side by side, of a timing that was so much slower at the first look."""
+    result = timed(first)
+    items = in_question(result, paired=True)
+    return only(look_again(result, items, baseline(), blocks_again, thresholds, paired=True))
+
+
+@pytest.mark.parametrize(("slower", "state"), [(0.1, "failed"), (0.0, "passed"), (-0.1, "notice")])
+def test_side_by_side_decides_where_the_first_look_saw_nothing(slower: float, state: str) -> None:
+    rng = np.random.default_rng(2)
+    assert only(timed(0.0)).state == "passed"
+    assert in_question(timed(0.0), paired=False) == []
+    item = side(side_by_side(rng, slower=slower))
+    assert item.state == state
+    assert "both versions side by side" in item.why
+    assert "At first" in item.why
+
+
+def test_side_by_side_a_slow_down_that_chance_may_have_made_is_undecided_and_no_longer_failed() -> None:
+    rng = np.random.default_rng(2)
+    item = side(side_by_side(rng, slower=0.2), first=0.2, thresholds=Thresholds(timings=Timings(level=1e-12)))
+    assert item.state == "undecided"
+
+
+def test_what_was_to_be_timed_side_by_side_and_could_not_be_does_not_pass() -> None:
+    assert side([]).state == "undecided"
+    passed = timed(0.0)
+    item = only(not_timed_again(passed, in_question(passed, paired=True), "base/bin/python has no tpbench"))
+    assert item.state == "undecided"
+    assert "has no tpbench" in item.why
+
+
+def test_what_one_side_lacks_is_not_timed_side_by_side() -> None:
+    rng = np.random.default_rng(0)
+    result = judge(baseline(timed=[blocks(rng)]), observed(), DEFAULT)
+    assert only(result).state == "failed"
+    assert in_question(result, paired=True) == []
+
+
+def test_many_timings_side_by_side_share_the_level() -> None:
+    """Five per cent is shared by two: what one timing alone would fail, two leave undecided."""
+    rng = np.random.default_rng(0)
+    both = [blocks(rng), blocks(rng, generator="other")]
+    first = judge(baseline(timed=both), observed(timed=both), DEFAULT)
+    again = side_by_side(np.random.default_rng(2), slower=0.1)
+    alone = side(again).p_value
+    assert alone is not None
+    other = [replace(b, seconds={name.replace("tpdiff", "other"): s for name, s in b.seconds.items()}) for b in again]
+    items = in_question(first, paired=True)
+    for share, state in ((1.5, "undecided"), (2.5, "failed")):
+        limits = Thresholds(timings=Timings(level=share * alone))
+        assert side(again, thresholds=limits).state == "failed"
+        result = look_again(first, items, baseline(), again + other, limits, paired=True)
+        assert {item.state for item in result.items} == {state}
+
+
 @pytest.mark.parametrize(("slower", "state"), [(0.0, "passed"), (0.2, "failed")])
 def test_on_another_machine_both_versions_side_by_side_are_judged(slower: float, state: str) -> None:
     rng = np.random.default_rng(1)
@@ -279,6 +336,17 @@ def test_of_200_pairs_of_one_code_no_more_are_failed_than_the_level_allows() -> 
 def test_of_200_pairs_with_a_tenth_more_at_least_95_of_100_are_failed() -> None:
     found = sum(timed(0.10, seed=seed).exit_code(strict=False) == 1 for seed in range(PAIRS))
     assert stats.binomtest(found, PAIRS, 0.95, alternative="less").pvalue >= 0.05, f"{found} of {PAIRS}"
+
+
+@pytest.mark.parametrize(("slower", "rate", "direction"), [(0.0, 0.05, "greater"), (0.1, 0.95, "less")])
+def test_of_200_pairs_side_by_side_as_many_are_failed_as_is_promised(
+    slower: float, rate: float, direction: str
+) -> None:
+    failed = sum(
+        side(side_by_side(np.random.default_rng(seed), slower=slower, apart=0.015)).state == "failed"
+        for seed in range(PAIRS)
+    )
+    assert stats.binomtest(failed, PAIRS, rate, alternative=direction).pvalue >= 0.05, f"{failed} of {PAIRS}"
 
 
 def test_a_gate_over_hundreds_of_numbers_takes_less_than_two_seconds() -> None:

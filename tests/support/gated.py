@@ -71,12 +71,15 @@ def baseline(*measurements: Measurement, **options: Any) -> BaselineFile:
     return BaselineFile(**dict(seen), name="quick", promoted_at="2026-01-01T00:00:00+00:00")
 
 
-def side_by_side(rng: np.random.Generator, *, slower: float, launches: int = LAUNCHES) -> list[Block]:
-    """Blocks in which both versions were timed."""
+def side_by_side(
+    rng: np.random.Generator, *, slower: float, launches: int = LAUNCHES, apart: float = 0.0
+) -> list[Block]:
+    """Blocks in which both versions were timed, by processes that differ by ``apart`` (standard deviation)."""
     found = []
     for launch in range(launches):
+        ours, theirs = np.exp(rng.normal(0, apart, 2)) if apart else (1.0, 1.0)
         for number in range(BLOCKS):
-            now, before = rng.lognormal(0, 0.01, 2) * (1 + slower), rng.lognormal(0, 0.01, 2)
+            now, before = ours * rng.lognormal(0, 0.01, 2) * (1 + slower), theirs * rng.lognormal(0, 0.01, 2)
             seconds = {"tpdiff": tuple(now.tolist()), "tpdiff@baseline": tuple(before.tolist())}
             found.append(Block(scope="end_to_end", seed=0, launch=launch, number=number, seconds=seconds))
     return found
