@@ -12,7 +12,8 @@ two, after at most ten calls of warm-up instead of thirty. Equal code found slow
 test at 5 % allows of a true rate of 5 %, slow-downs found as seldom as it allows of 95 %. By hand, on a quiet machine,
 resumable::
 
-    python benchmarks/calibrate_side_by_side.py collect OUT_DIR      # half an hour
+    python benchmarks/calibrate_side_by_side.py collect OUT_DIR      # more than an hour; or, on two cores, half of it by
+    python benchmarks/calibrate_side_by_side.py collect OUT_DIR 0/2  # each of two processes, the other one with 1/2
     python benchmarks/calibrate_side_by_side.py judge OUT_DIR
 """
 
@@ -127,7 +128,7 @@ ITEM = Item(
 def collect(out: Path, kind: str, number: int) -> dict[str, Any]:
     """All blocks of one pair."""
     start = time.monotonic()
-    run = Run(out / "work")
+    run = Run(out / f"work-{os.getpid()}")
     run.root.mkdir(exist_ok=True)
     write_atomically(run.root / "study.yaml", study(number).to_yaml())
     Fork.passes, Fork.seed = PASSES[kind], number
@@ -141,17 +142,21 @@ def collect(out: Path, kind: str, number: int) -> dict[str, Any]:
     }
 
 
-def gather(out: Path) -> None:
-    """Collect what is missing, equal and slower code in turn, so that a change of the machine falls on both."""
+def gather(out: Path, part: str = "0/1") -> None:
+    """Collect what is missing, equal and slower code in turn, so that a change of the machine falls on both.
+
+    ``part``: 0/2 and 1/2 are the even and the odd pairs.
+    """
+    first, every = map(int, part.split("/"))
     done = {(pair["kind"], pair["pair"]) for pair in read(out)}
     if not done:
         write_atomically(out / "environment.json", json.dumps(environment(), indent=2, sort_keys=True) + "\n")
-    for number in PAIRS["same"]:
+    for number in PAIRS["same"][first::every]:
         for kind in (kind for kind, numbers in PAIRS.items() if number in numbers and (kind, number) not in done):
             pair = collect(out, kind, number)
             with (out / "pairs.jsonl").open("a") as lines:
                 lines.write(json.dumps(pair) + "\n")
-        if number % 10 == 9:
+        if number % 10 == first:
             print(f"pairs up to {number}", flush=True)
 
 
@@ -194,11 +199,11 @@ def judge(out: Path) -> None:
     print(text)
 
 
-STEPS: dict[str, Callable[[Path], None]] = {"collect": gather, "judge": judge}
+STEPS: dict[str, Callable[..., None]] = {"collect": gather, "judge": judge}
 
 if __name__ == "__main__":
     if not KEEP_MEMORY.items() <= os.environ.items():
         os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | KEEP_MEMORY)
     step, folder = sys.argv[1], Path(sys.argv[2])
     folder.mkdir(parents=True, exist_ok=True)
-    STEPS[step](folder)
+    STEPS[step](folder, *sys.argv[3:])
