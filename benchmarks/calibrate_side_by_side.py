@@ -12,8 +12,8 @@ two, after at most ten calls of warm-up instead of thirty. Equal code found slow
 test at 5 % allows of a true rate of 5 %, slow-downs found as seldom as it allows of 95 %. By hand, on a quiet machine,
 resumable::
 
-    python benchmarks/calibrate_side_by_side.py collect OUT_DIR      # more than an hour; or, on two cores, half of it by
-    python benchmarks/calibrate_side_by_side.py collect OUT_DIR 0/2  # each of two processes, the other one with 1/2
+    python benchmarks/calibrate_side_by_side.py collect OUT_DIR      # more than an hour; or half of it, on two cores,
+    python benchmarks/calibrate_side_by_side.py collect OUT_DIR 0/2  # by two of these, the other one with 1/2
     python benchmarks/calibrate_side_by_side.py judge OUT_DIR
 """
 
@@ -67,7 +67,8 @@ class Fork:
             with os.fdopen(to_child) as commands, os.fdopen(to_parent, "w", buffering=1) as replies:
                 self._answer(commands, replies, PASSES["same"] if python == BASE else self.passes)
             os._exit(0)
-        os.close(to_child), os.close(to_parent)
+        os.close(to_child)
+        os.close(to_parent)
         self._commands, self._replies = os.fdopen(self._to, "w", buffering=1), os.fdopen(self._from)
 
     def _answer(self, commands: Any, replies: Any, passes: int) -> None:
@@ -133,7 +134,7 @@ def collect(out: Path, kind: str, number: int) -> dict[str, Any]:
     write_atomically(run.root / "study.yaml", study(number).to_yaml())
     Fork.passes, Fork.seed = PASSES[kind], number
     remeasure.WorkerProcess = Fork  # type: ignore[assignment,misc]
-    blocks = time_again(run, [ITEM], base_python=BASE, precision=Thresholds().timings.relative)
+    blocks = time_again(run, [ITEM], base_python=BASE, limits=Thresholds().timings)
     return {
         "kind": kind,
         "pair": number,

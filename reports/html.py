@@ -83,7 +83,6 @@ def _context(data: RunData) -> dict[str, Any]:
     series = series_of(data.generators)
     quality, costs, other = tables.quality_rows(data), tables.cost_rows(data), tables.other_rows(data)
     stages, parts = stage_table(data), tables.part_rows(data)
-    every_cost = [*costs, *(row for metric in tables.BY_STAGE for row in tables.stage_rows(data, metric)), *parts]
     charts = tradeoff.tradeoff(data, series=series)
     whole_training = tuple(axis for axis in charts.axes if axis.name in ("training-flops", "training-time"))
     gallery = samples.gallery(data)
@@ -100,7 +99,7 @@ def _context(data: RunData) -> dict[str, Any]:
         "judges": data.study.get("claims", "") is not None,
         "tally": _tally(data.verdicts),
         "costs": [row for row in costs if row.measured],
-        "cost_cards": tables.cards(every_cost),
+        "cost_cards": tables.cards(tables.every_cost_row(data)),
         "cost_columns": tables.columns(costs, data),
         "conditions": conditions(data),
         "tradeoff": charts,
@@ -122,7 +121,7 @@ def _context(data: RunData) -> dict[str, Any]:
         "cards": tables.cards(quality),
         "other": other,
         "other_columns": tables.columns(other, data),
-        "missing": tables.missing([*every_cost, *quality, *other]),
+        "missing": tables.missing(tables.every_row(data)),
         "gallery": gallery,
         "environment": environment_groups(data),
         "problems": [*data.problems, *gallery.problems],

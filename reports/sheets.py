@@ -35,10 +35,14 @@ class Sheet:
 
 def sheets(data: RunData) -> list[Sheet]:
     """The tables that have something to show."""
-    costs, quality = tables.cost_rows(data), tables.quality_rows(data)
-    everything = [*costs, *tables.part_rows(data), *quality, *tables.other_rows(data)]
-    found = [_verdicts(data), _values("costs", "Costs", costs, data), _values("quality", "Quality", quality, data)]
-    return [sheet for sheet in (*found, _missing(everything), _problems(data)) if sheet.rows]
+    found = [
+        _verdicts(data),
+        _values("costs", "Costs", tables.cost_rows(data), data),
+        _values("quality", "Quality", tables.quality_rows(data), data),
+        _missing(data),
+        _problems(data),
+    ]
+    return [sheet for sheet in found if sheet.rows]
 
 
 def _verdicts(data: RunData) -> Sheet:
@@ -127,8 +131,8 @@ def _counts(rows: Sequence[Row]) -> str:
     return " ".join(f"n = {count} for {'; '.join(labels)}." for count, labels in whose.items())
 
 
-def _missing(rows: Sequence[Row]) -> Sheet:
-    found = tables.missing(rows)
+def _missing(data: RunData) -> Sheet:
+    found = tables.missing(tables.every_row(data))
     return Sheet(
         name="missing",
         caption="What was not measured, and why.",

@@ -181,6 +181,17 @@ def part_rows(data: RunData) -> list[Row]:
     return _rows(sorted(chosen, key=rank), data, name=name, quotients=True)
 
 
+def every_cost_row(data: RunData) -> list[Row]:
+    """All that a report says of costs: wholes, stages, parts."""
+    stages = [row for metric in BY_STAGE for row in stage_rows(data, metric)]
+    return [*cost_rows(data), *stages, *part_rows(data)]
+
+
+def every_row(data: RunData) -> list[Row]:
+    """All measurements of a run."""
+    return [*every_cost_row(data), *quality_rows(data), *other_rows(data)]
+
+
 def is_cost(record: Measurement) -> bool:
     """Whether the record is of a cost: compute, time, memory, energy or what follows from them."""
     return record.metric.partition("[")[0] in _COST_METRICS

@@ -89,7 +89,7 @@ def _second_look(
     console.notice(f"{what}: {', '.join(plain(item.name) for item in items)}")
     try:
         with termination_as_interrupt():  # workers end, and the scratch folder goes, whoever stops it
-            blocks = time_again(run, items, base_python=base_python, precision=limits.timings.relative)
+            blocks = time_again(run, items, base_python=base_python, limits=limits.timings)
     except NotRemeasuredError as error:
         return not_timed_again(result, items, str(error))
     return look_again(result, items, baseline, blocks, limits, paired=paired)

@@ -19,13 +19,14 @@ from typing import Any
 
 from harness.errors import TpbenchError
 from harness.gating.result import Item
+from harness.gating.thresholds import Timings
 from harness.launch.local import WorkerProcess
 from harness.measure.blocks import Block, complete_blocks
 from harness.measure.timings import is_narrow
 from harness.progress import Progress
 from harness.records import Record, TimingRecord
 from harness.store import Run
-from harness.study import Latency, Study, load_study
+from harness.study import Study, load_study
 from harness.timing import time_launch
 
 AT_BASELINE = "@baseline"
@@ -44,7 +45,7 @@ def time_again(
     items: Sequence[Item],
     *,
     base_python: Path | None,
-    precision: float,
+    limits: Timings,
     clock: Clock = time.monotonic,
 ) -> list[Block]:
     """Blocks of new launches, as many as the study asks for at least.
@@ -54,8 +55,8 @@ def time_again(
         items: the timings in question.
         base_python: an interpreter with the baseline's version. Then the generators in question are timed twice, as
             ``<label>`` and ``<label>@baseline``; without one all generators of the study are, once.
-        precision: of the ratio of both versions, as a share; while it is not known so well, launches are added, up to
-            the study's ``more_launches`` and, for each training seed, ``budget_s``.
+        limits: while the ratio of both versions is not known to the share ``relative`` that judges it, launches are
+            added, up to the study's ``more_launches`` and as long as ``budget_s`` lasts.
         clock: seconds.
 
     Raises:
@@ -74,10 +75,10 @@ def time_again(
             if base_python is None:
                 labels = [entry.label for entry in study.generators]
             for seed, own in groupby(sorted(items, key=_seed), key=_seed):
-                known = partial(_known, records, list(own), precision=precision) if base_python else lambda: True
+                known = partial(_known, records, list(own), precision=limits.relative) if base_python else lambda: True
                 fewest = max(study.latency.launches, FEWEST)
                 with Progress().task(f"timing again, seed {seed}", total=fewest) as update:
-                    for launch in _launches(fewest, study.latency, known, clock):
+                    for launch in _launches(fewest, study.latency.most_launches, limits.budget_s, known, clock):
                         with ExitStack() as stack:
                             workers = _workers(stack, folder, study, labels, f"{seed}-{launch}", base_python)
                             time_launch(
@@ -90,12 +91,12 @@ def time_again(
     return complete_blocks(records)
 
 
-def _launches(fewest: int, latency: Latency, known: Callable[[], bool], clock: Clock) -> Iterator[int]:
+def _launches(fewest: int, most: int, budget_s: float, known: Callable[[], bool], clock: Clock) -> Iterator[int]:
     """Numbers of launches: the fewest, then more while the ratio is not known and there is time."""
     start = clock()
     yield from range(fewest)
-    for number in range(fewest, latency.most_launches):
-        if clock() - start >= latency.budget_s or known():
+    for number in range(fewest, most):
+        if clock() - start >= budget_s or known():
             return
         yield number
 

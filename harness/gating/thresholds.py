@@ -31,6 +31,8 @@ class Timings(_Section):
     scopes: tuple[str, ...] = ("end_to_end", "training_step")
     """What is gated: whole calls, or parts of them that have blocks of their own, such as ``denoise``."""
     across_machines: AcrossMachines = "refuse"
+    budget_s: float = Field(default=600, ge=0)
+    """Seconds of timing both versions side by side, for each training seed, after which no further launch begins."""
 
 
 class Memory(_Section):

@@ -19,6 +19,7 @@ from harness.cli import main
 from harness.gating import remeasure
 from harness.gating.remeasure import NotRemeasuredError, time_again
 from harness.gating.result import Item
+from harness.gating.thresholds import Timings
 from harness.measure.blocks import Block
 from harness.store import Run
 from harness.study import load_study
@@ -89,7 +90,7 @@ def test_a_slow_run_fails_without_a_second_look_and_says_so(call: Call, tmp_path
 def test_a_slow_run_fails_if_it_is_slow_again(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, slower: float, code: int
 ) -> None:
-    def again(run: Run, items: list[Item], *, base_python: Path | None, precision: float) -> list[Block]:
+    def again(run: Run, items: list[Item], *, base_python: Path | None, limits: Timings) -> list[Block]:
         assert [item.generator for item in items] == ["tpdiff"]
         return side_by_side(np.random.default_rng(0), slower=slower)
 
@@ -101,7 +102,7 @@ def test_a_slow_run_fails_if_it_is_slow_again(
 def test_a_run_without_weights_fails_and_says_why_it_was_not_timed_again(
     call: Call, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def none(run: Run, items: list[Item], *, base_python: Path | None, precision: float) -> list[Block]:
+    def none(run: Run, items: list[Item], *, base_python: Path | None, limits: Timings) -> list[Block]:
         raise NotRemeasuredError("the checkpoint is gone")
 
     monkeypatch.setattr(remeasure, "time_again", none)
@@ -250,7 +251,7 @@ def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
     monkeypatch.setattr(FakeWorker, "started", [], raising=False)
     monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
     monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
-    blocks = time_again(run, [slow_item()], base_python=base_python, precision=0.05)
+    blocks = time_again(run, [slow_item()], base_python=base_python, limits=Timings())
     other = "full-rate" if base_python is None else "tpdiff@baseline"
     assert {generator for block in blocks for generator in block.seconds} == {"tpdiff", other}
     assert {block.launch for block in blocks} == {0, 1, 2}
@@ -268,7 +269,7 @@ def test_launches_are_added_until_both_versions_ratio_is_known_or_time_is_over(
     run.checkpoints.mkdir()
     (run.checkpoints / "weights").write_text("trained")
     study = load_study(run.root / "study.yaml")
-    latency = study.latency.model_copy(update={"launches": 3, "more_launches": 7, "budget_s": budget_s})
+    latency = study.latency.model_copy(update={"launches": 3, "more_launches": 7})
     (run.root / "study.yaml").write_text(study.model_copy(update={"latency": latency}).to_yaml())
     monkeypatch.setattr(FakeWorker, "started", [], raising=False)
     monkeypatch.setattr(FakeWorker, "apart", apart)
@@ -276,7 +277,9 @@ def test_launches_are_added_until_both_versions_ratio_is_known_or_time_is_over(
     monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
     # A clock that tells the number of the launch that is to begin.
     clock = lambda: len(FakeWorker.started) / 2  # noqa: E731
-    blocks = time_again(run, [slow_item()], base_python=Path("/other/python"), precision=0.05, clock=clock)
+    blocks = time_again(
+        run, [slow_item()], base_python=Path("/other/python"), limits=Timings(budget_s=budget_s), clock=clock
+    )
     assert {block.launch for block in blocks} == set(range(launches))
 
 
@@ -290,4 +293,4 @@ def test_what_cannot_be_timed_again_is_told_by_its_place_in_the_run(
     monkeypatch.setattr(remeasure, "WorkerProcess", Gone)
     run = write_run(tmp_path / "run")
     with pytest.raises(NotRemeasuredError, match=f"{run.root}/checkpoints/tpdiff is gone"):
-        time_again(run, [slow_item()], base_python=None, precision=0.05)
+        time_again(run, [slow_item()], base_python=None, limits=Timings())

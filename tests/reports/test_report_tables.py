@@ -10,7 +10,7 @@ from harness.records import Evidence, HygieneRecord, Measurement, Verdict
 from harness.store import Run
 from reports import figures, tables
 from reports.format import duration, number, show
-from reports.load import RunData, load
+from reports.load import load
 from reports.strip import INSET, score_strip, verdict_strip
 from reports.svg import themed
 
@@ -92,15 +92,9 @@ def test_a_quotient_by_nothing_is_not_printed(synthetic_run: Callable[..., Run])
     assert tables.missing([row])[0].reason == "not counted"
 
 
-def every_row(data: RunData) -> list[tables.Row]:
-    stages = [row for metric in tables.BY_STAGE for row in tables.stage_rows(data, metric)]
-    whole = [tables.cost_rows, tables.part_rows, tables.quality_rows, tables.other_rows]
-    return [*stages, *(row for rows in whole for row in rows(data))]
-
-
 def test_rows_partition_the_measurements(synthetic_run: Callable[..., Run]) -> None:
     data = load(synthetic_run(videos=1))
-    assert sum(len(row.cells) for row in every_row(data)) == len(data.measurements)
+    assert sum(len(row.cells) for row in tables.every_row(data)) == len(data.measurements)
 
 
 def test_an_unknown_cost_scope_is_shown_as_it_is_spelled(synthetic_run: Callable[..., Run]) -> None:
@@ -130,7 +124,7 @@ def test_parts_percentiles_and_inner_spans_stand_beside_the_whole_costs_and_none
     assert named["latency_s, denoise[stage=1]"][0] == "Inside, by stage"
     whole = {row.detail for row in tables.cost_rows(data)}
     assert {"energy_j[gpu], video", "mfu, end_to_end"} <= whole
-    assert sum(len(row.cells) for row in every_row(data)) == len(data.measurements)
+    assert sum(len(row.cells) for row in tables.every_row(data)) == len(data.measurements)
 
 
 def test_values_that_the_same_generators_lack_for_the_same_reason_stand_together(

@@ -18,8 +18,8 @@ from harness.measurement_table import COLUMNS
 from harness.printable import printable
 from harness.records import SCHEMA_VERSION, Measurement
 from harness.store import Run
+from reports import html, latex, markdown, parquet
 from reports import json as as_json
-from reports import latex, markdown, parquet
 from reports.load import load
 from reports.sheets import sheets
 
@@ -103,6 +103,17 @@ def test_every_format_shows_the_same_figures(synthetic_run: Callable[..., Run]) 
     for page in pages:
         for figure in ("18.4", "GFLOP", "412", "403", "420", "0.859", "1.71", "inconclusive", "ran out of memory"):
             assert figure in page, figure
+
+
+@pytest.mark.parametrize("scope", ["denoise_step[stage=1]", "end_to_end", "denoise", "elsewhere"])
+@pytest.mark.parametrize("metric", ["flops", "working_memory_bytes", "latency_s", "something"])
+def test_every_format_gives_the_reason_of_what_is_missing(
+    synthetic_run: Callable[..., Run], metric: str, scope: str
+) -> None:
+    run = synthetic_run(videos=1)
+    run.append(Measurement(generator="tpdiff", metric=metric, scope=scope, unit="1", value=None, reason="lost at sea"))
+    for writer in (markdown, latex, as_json, html):
+        assert "lost at sea" in writer.write(run).read_text(), writer.__name__
 
 
 def test_captions_tell_units_and_observations(synthetic_run: Callable[..., Run]) -> None:
