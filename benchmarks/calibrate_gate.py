@@ -163,16 +163,21 @@ def summary(pairs: Sequence[dict[str, Any]]) -> str:
         what = "pairs of the same code taken for slower" if kind == "same" else "pairs with 10 % more work found"
         lines.append(f"{what}:")
         for step in own[0] if own else ():
-            hits, count = sum(one[step] for one in own), len(own)
-            if kind == "same":
-                p_value, asked = float(binom.sf(hits - 1, count, ALARMS)), f"at most {ALARMS:.0%}"
-            else:
-                p_value, asked = float(binom.cdf(hits, count, FOUND)), f"at least {FOUND:.0%}"
-            word = "accepted" if p_value >= SIGNIFICANCE else "REJECTED"
-            if count < len(numbers):
-                word = f"unfinished, {len(numbers) - count} pairs to go"
-            lines.append(f"  {step}: {hits} of {count} (asked {asked}), exact binomial p = {p_value:.3f}: {word}")
+            hits = sum(one[step] for one in own)
+            lines.append(f"  {step}: {acceptance(kind, hits, len(own), planned=len(numbers))}")
     return "\n".join(lines)
+
+
+def acceptance(kind: str, hits: int, count: int, *, planned: int) -> str:
+    """Hits of so many pairs, and whether an exact binomial test accepts them; not before all planned ones are there."""
+    if kind == "same":
+        p_value, asked = float(binom.sf(hits - 1, count, ALARMS)), f"at most {ALARMS:.0%}"
+    else:
+        p_value, asked = float(binom.cdf(hits, count, FOUND)), f"at least {FOUND:.0%}"
+    word = "accepted" if p_value >= SIGNIFICANCE else "REJECTED"
+    if count < planned:
+        word = f"unfinished, {planned - count} pairs to go"
+    return f"{hits} of {count} (asked {asked}), exact binomial p = {p_value:.3f}: {word}"
 
 
 def judge(out: Path) -> None:

@@ -27,8 +27,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from calibrate_gate import ALARMS, FOUND, PASSES, SIGNIFICANCE, read, work
-from scipy.stats import binom
+from calibrate_gate import PASSES, acceptance, read, work
 
 from harness.environment import collect as environment
 from harness.environment import torch_settings
@@ -177,17 +176,8 @@ def summary(pairs: Sequence[dict[str, Any]]) -> str:
     lines = []
     for kind, numbers in PAIRS.items():
         states = [said(pair) for pair in pairs if pair["kind"] == kind]
-        failed, count = states.count("failed"), len(states)
-        if kind == "same":
-            p_value, asked = float(binom.sf(failed - 1, count, ALARMS)), f"at most {ALARMS:.0%}"
-            what = "runs of the same code failed"
-        else:
-            p_value, asked = float(binom.cdf(failed, count, FOUND)), f"at least {FOUND:.0%}"
-            what = "runs with 10 % more work failed"
-        word = "accepted" if p_value >= SIGNIFICANCE else "REJECTED"
-        if count < len(numbers):
-            word = f"unfinished, {len(numbers) - count} pairs to go"
-        lines.append(f"{what}: {failed} of {count} (asked {asked}), exact binomial p = {p_value:.3f}: {word}")
+        what = "runs of the same code failed" if kind == "same" else "runs with 10 % more work failed"
+        lines.append(f"{what}: {acceptance(kind, states.count('failed'), len(states), planned=len(numbers))}")
         lines.append("  " + ", ".join(f"{states.count(state)} {state}" for state in sorted(set(states))))
     launches = [1 + max(block[0] for block in pair["blocks"]) for pair in pairs]
     mean = sum(launches) / len(launches)

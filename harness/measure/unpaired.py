@@ -66,7 +66,7 @@ def ratio_between(
     >>> ratio_between([1.0] * 4, [2.0] * 4, launches_a=[0] * 4, launches_b=[0] * 4).reason
     '1 launch on one side; processes differ, and one does not say by how much'
     """
-    first, second = _logs(a, launches_a), _logs(b, launches_b)
+    first, second = logs_of(a, launches_a), logs_of(b, launches_b)
     sides, fewest = (f"{len(first)} and {len(second)} blocks", min(len(first), len(second)))
     method = f"ratio of geometric means over {sides}, Welch t on logarithms of blocks or launch means, the wider one"
     if not fewest:
@@ -111,7 +111,7 @@ def slower_p_value(
     """
     from scipy import stats
 
-    first, second = _logs(a, launches_a), _logs(b, launches_b)
+    first, second = logs_of(a, launches_a), logs_of(b, launches_b)
     n = (len(first), len(second))
     method = "larger of Mann-Whitney U over blocks and pooled t over launch means of logarithms, one-sided"
     if not all(n):
@@ -145,7 +145,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _logs(values: Sequence[float], launches: Sequence[Hashable]) -> np.ndarray:
+def logs_of(values: Sequence[float], launches: Sequence[Hashable]) -> np.ndarray:
+    """Logarithms of block values in s.
+
+    Raises:
+        ValueError: values and launches differ in number, or a block took no time.
+    """
     if len(values) != len(launches):
         raise ValueError(f"{len(values)} block values but {len(launches)} launches; each value needs its own")
     seconds = np.asarray(values, dtype=np.float64)
