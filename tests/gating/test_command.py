@@ -240,17 +240,23 @@ def slow_item() -> Item:
     )
 
 
+def timed_by_fakes(root: Path, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """A run with weights, whose workers are fakes from now on."""
+    run = write_run(root)
+    run.checkpoints.mkdir()
+    (run.checkpoints / "weights").write_text("trained")
+    monkeypatch.setattr(FakeWorker, "started", [], raising=False)
+    monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
+    monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
+    return run
+
+
 @pytest.mark.parametrize("base_python", [None, Path("/other/bin/python")])
 def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, base_python: Path | None
 ) -> None:
-    run = write_run(tmp_path / "runs" / "run")
-    run.checkpoints.mkdir()
-    (run.checkpoints / "weights").write_text("trained")
+    run = timed_by_fakes(tmp_path / "runs" / "run", monkeypatch)
     before = digests(run.root)
-    monkeypatch.setattr(FakeWorker, "started", [], raising=False)
-    monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
     blocks = time_again(run, [slow_item()], base_python=base_python, limits=Timings())
     other = "full-rate" if base_python is None else "tpdiff@baseline"
     assert {generator for block in blocks for generator in block.seconds} == {"tpdiff", other}
@@ -265,16 +271,11 @@ def test_timing_again_writes_nothing_into_the_run_and_leaves_nothing_beside_it(
 def test_launches_are_added_until_both_versions_ratio_is_known_or_time_is_over(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, apart: float, budget_s: float, launches: int
 ) -> None:
-    run = write_run(tmp_path / "run")
-    run.checkpoints.mkdir()
-    (run.checkpoints / "weights").write_text("trained")
+    run = timed_by_fakes(tmp_path / "run", monkeypatch)
     study = load_study(run.root / "study.yaml")
     latency = study.latency.model_copy(update={"launches": 3, "more_launches": 7})
     (run.root / "study.yaml").write_text(study.model_copy(update={"latency": latency}).to_yaml())
-    monkeypatch.setattr(FakeWorker, "started", [], raising=False)
     monkeypatch.setattr(FakeWorker, "apart", apart)
-    monkeypatch.setattr(remeasure, "WorkerProcess", FakeWorker)
-    monkeypatch.setattr("harness.timing.warnings", lambda *_, **__: [])
     # A clock that tells the number of the launch that is to begin.
     clock = lambda: len(FakeWorker.started) / 2  # noqa: E731
     blocks = time_again(
